@@ -1,0 +1,106 @@
+"""TalkingClip: one face and the sound heard with it, on one clock of 25 frames per second."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsync.face import Face, FaceDetector, FaceTracker, cut_patch
+from avsync.media import FPS, RATE, AudioReader, frames
+from avsync.speech import SpeechActivity
+
+SAMPLES = RATE // FPS  # samples of sound per frame
+# Long files are read in passages of this length, so that memory does not grow with them.
+PASSAGE_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class TalkingClip:
+    """T consecutive frames of one face.
+
+    Attributes:
+        track: number of the face track; a track that spans passages keeps its number.
+        start: presentation time of the first frame (s).
+        patches: uint8 [T, 192, 192], the grey square around the face (`avsync.face.cut_patch`).
+        landmarks: float32 [T, 68, 2] in pixels of the upright picture.
+        waveform: float32 [640 T], mono 16 kHz; frame t is heard with samples 640 t to 640 (t + 1).
+        speech: float32 [T], the share of each frame that is speech.
+    """
+
+    track: int
+    start: float
+    patches: NDArray[np.uint8]
+    landmarks: NDArray[np.float32]
+    waveform: NDArray[np.float32]
+    speech: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.patches)
+
+    def __getitem__(self, span: slice) -> "TalkingClip":
+        """The frames of `span` (step 1) with their sound."""
+        begin, end, _ = span.indices(len(self))
+        return TalkingClip(
+            self.track,
+            self.start + begin / FPS,
+            self.patches[begin:end],
+            self.landmarks[begin:end],
+            self.waveform[begin * SAMPLES : end * SAMPLES],
+            self.speech[begin:end],
+        )
+
+
+def talking_clips(path: Path, activity: SpeechActivity, detector: FaceDetector) -> Iterator[TalkingClip]:
+    """Every face between the first and the last speech of a file, passage by passage.
+
+    Raises:
+        CannotJudge: `unreadable`.
+    """
+    tracker, reader = FaceTracker(detector), AudioReader(path)
+    passage = _Passage()
+    for frame in frames(path, activity.start, activity.stop):
+        passage.add(frame.time, frame.image, tracker.update(frame.image))
+        if len(passage) == PASSAGE_SECONDS * FPS:
+            yield from passage.clips(reader, activity)
+            passage = _Passage()
+    yield from passage.clips(reader, activity)
+
+
+class _Passage:
+    """Consecutive frames, and on each the faces."""
+
+    def __init__(self) -> None:
+        self._times: list[float] = []
+        self._faces: dict[int, list[tuple[int, NDArray[np.uint8], Face]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def add(self, time: float, image: NDArray[np.uint8], faces: list[Face]) -> None:
+        for face in faces:
+            seen = (len(self), cut_patch(image, face.landmarks), face)
+            self._faces.setdefault(face.track, []).append(seen)
+        self._times.append(time)
+
+    def clips(self, reader: AudioReader, activity: SpeechActivity) -> Iterator[TalkingClip]:
+        if not self._faces:
+            return
+        origin = round(self._times[0] * RATE)
+        sound = reader.read(origin, origin + len(self) * SAMPLES)
+        for track, seen in self._faces.items():
+            # After the last search that saw it, landmarks may follow something that is no face.
+            while seen and not seen[-1][2].seen:
+                seen.pop()
+            if not seen:
+                continue
+            first, count = seen[0][0], len(seen)
+            yield TalkingClip(
+                track=track,
+                start=self._times[first],
+                patches=np.stack([patch for _, patch, _ in seen]),
+                landmarks=np.stack([face.landmarks for _, _, face in seen]),
+                waveform=sound[first * SAMPLES : (first + count) * SAMPLES],
+                speech=activity.on_frames(self._times[first], count),
+            )

@@ -1,0 +1,105 @@
+"""Cut faces and mouths out of pictures, upright and at one size."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import uniform_filter1d
+
+PATCH_SIDE = 192  # a face patch: the face with a margin, at about the resolution of the aligned frame below
+MOUTH_SIDE = 96  # the mouth ROI of AV-HuBERT (Shi et al., ICLR 2022, section 4)
+# The aligned frame: 256×256 with these points of a mean face, and the centre of its mouth.
+_STABLE = [33, 36, 39, 42, 45]  # nose base and eye corners hardly move in speech
+_STABLE_AT = np.array([[128.9, 137.3], [92.5, 94.4], [112.8, 94.9], [145.5, 94.5], [166.7, 93.6]])
+_MOUTH = slice(48, 68)
+_SMOOTH = 12  # frames that the alignment averages over, against landmark jitter
+# A patch's side, in units of the root mean squared distance of the 68 points from their mean.
+_PATCH_UNITS = 4.6
+
+
+def cut_patch(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The square around a face, uint8 [192, 192], edge pixels repeated outside the picture.
+
+    Args:
+        image: uint8 [H, W] grey picture.
+        landmarks: float32 [68, 2] in its pixels.
+    """
+    left, top, side = (int(v) for v in _squares(landmarks[None])[0])
+    rows = np.arange(top, top + side).clip(0, image.shape[0] - 1)
+    columns = np.arange(left, left + side).clip(0, image.shape[1] - 1)
+    square = Image.fromarray(image[rows[:, None], columns])
+    return np.asarray(square.resize((PATCH_SIDE, PATCH_SIDE), Image.Resampling.BILINEAR))
+
+
+def patch_landmarks(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Landmarks, float32 [T, 68, 2] in picture pixels, in pixels of the patches that `cut_patch` makes of them."""
+    squares = _squares(landmarks)[:, None]
+    scale = PATCH_SIDE / squares[..., 2:]
+    return np.asarray((landmarks - squares[..., :2] + 0.5) * scale - 0.5, np.float32)
+
+
+def mouth_crops(patches: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Aligned mouth ROIs.
+
+    Each picture is turned, scaled and moved so that five stable points, averaged over 12 frames, meet those of a mean
+    face on 256×256; the ROI is the 96×96 square about the mouth's mean point.
+
+    Args:
+        patches: uint8 [T, 192, 192] face patches.
+        landmarks: float32 [T, 68, 2] in picture pixels.
+
+    Returns:
+        uint8 [T, 96, 96].
+    """
+    turn, shift, smooth = alignment(landmarks)
+    centre = turn * as_complex(smooth[:, _MOUTH]).mean(axis=1, keepdims=True) + shift
+    offsets = np.arange(MOUTH_SIDE) - (MOUTH_SIDE - 1) / 2
+    wanted = centre[..., None] + (offsets[None, None, :] + 1j * offsets[None, :, None])
+    return sample(patches, (wanted - shift[..., None]) / turn[..., None])
+
+
+def alignment(
+    landmarks: NDArray[np.float32],
+) -> tuple[NDArray[np.complex128], NDArray[np.complex128], NDArray[np.float64]]:
+    """From patch pixels to the aligned frame: complex a, b [T, 1] of p → a·p + b, and the smoothed points [T, 68, 2]."""
+    points = patch_landmarks(landmarks).astype(np.float64)
+    smooth = uniform_filter1d(points, min(_SMOOTH, len(points)), axis=0, mode="nearest")
+    return *similarity(smooth[:, _STABLE], _STABLE_AT), smooth
+
+
+def similarity(
+    points: NDArray[np.float64], target: NDArray[np.float64]
+) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+    """Least-squares similarities without reflection: complex a, b [T, 1] with a·p + b ≈ q for points as x + iy.
+
+    Args:
+        points: [T, n, 2].
+        target: [n, 2] or [T, n, 2].
+    """
+    p, q = as_complex(points), np.broadcast_to(as_complex(target), points.shape[:2])
+    p_mean, q_mean = p.mean(axis=1, keepdims=True), q.mean(axis=1, keepdims=True)
+    covariance = (np.conj(p - p_mean) * (q - q_mean)).sum(axis=1, keepdims=True)
+    turn = covariance / np.maximum((np.abs(p - p_mean) ** 2).sum(axis=1, keepdims=True), 1e-9)
+    return turn, q_mean - turn * p_mean
+
+
+def as_complex(points: NDArray[np.floating]) -> NDArray[np.complex128]:
+    """Points [..., 2] as x + iy [...]."""
+    return np.asarray(points[..., 0] + 1j * points[..., 1], np.complex128)
+
+
+def sample(patches: NDArray[np.uint8], source: NDArray[np.complex128]) -> NDArray[np.uint8]:
+    """Bilinear samples of uint8 [T, S, S] at complex pixel positions [T, h, w], edges repeated."""
+    scaled = (source + 0.5 + 0.5j) * 2 / patches.shape[-1] - (1 + 1j)
+    grid = torch.from_numpy(np.stack([scaled.real, scaled.imag], axis=-1).astype(np.float32))
+    pictures = torch.from_numpy(patches)[:, None].float()
+    sampled = torch.nn.functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+    return np.asarray(sampled[:, 0].round().byte().numpy())
+
+
+def _squares(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Left, top and side, whole pixels [T, 3], of the squares around landmarks [T, 68, 2]."""
+    centre = landmarks.mean(axis=1)
+    spread = np.sqrt(((landmarks - centre[:, None]) ** 2).sum(axis=2).mean(axis=1))
+    side = np.maximum(8, np.round(_PATCH_UNITS * spread))
+    return np.concatenate([np.round(centre - side[:, None] / 2), side[:, None]], axis=1).astype(np.float64)

@@ -1,0 +1,75 @@
+"""What avsync says of one file: the typed result and its documented, versioned form for machines."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from avsync.errors import Reason
+
+SCHEMA = "avsync.verdict/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One reading of a track beside real clips: `percentile` 0-100 among them, `p_value` two-sided, conformal."""
+
+    value: float
+    percentile: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch [start, end) in seconds that is odd by itself, with the p-value of its window."""
+
+    start: float
+    end: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrackVerdict:
+    """One face from `start` to `end` (s). `box` is the median (left, top, right, bottom) in upright pixels.
+
+    `lag_ms` is by how much the sound comes after the lips; constant lags are common in real files: reported, not
+    punished. `p_value` is the share of real windows of this length that look at least as odd; `readings` are what it is made of.
+    """
+
+    track: int
+    start: float
+    end: float
+    box: tuple[int, int, int, int]
+    speech_seconds: float
+    lag_ms: float
+    readings: dict[str, Reading]
+    p_value: float
+    segments: list[Segment] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The result for one file. `p_value` is that of the track the verdict rests on; None when it cannot be judged."""
+
+    path: str
+    verdict: Literal["consistent", "suspicious", "cannot_judge"]
+    reason: Reason | None = None
+    detail: str = ""
+    p_value: float | None = None
+    rests_on: int | None = None
+    sha256: str = ""
+    duration: float = 0.0
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    audio_rate: int = 0
+    trimmed_head: float = 0.0
+    trimmed_tail: float = 0.0
+    resampled: bool = False
+    tracks: list[TrackVerdict] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    level: float = 0.05
+    model: str = ""
+    weights_sha256: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, `schema` first."""
+        return {"schema": SCHEMA, **asdict(self)}
