@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.face import Face, FaceDetector, FaceTracker, cut_patch
+from avsync.face import Face, FaceDetector, FaceTracker, mouth_crops, to_picture
 from avsync.media import FPS, RATE, AudioReader, frames
 from avsync.speech import SpeechActivity
 
@@ -23,8 +23,9 @@ class TalkingClip:
     Attributes:
         track: number of the face track; a track that spans passages keeps its number.
         start: presentation time of the first frame (s).
-        patches: uint8 [T, 192, 192], the grey square around the face (`avsync.face.cut_patch`).
-        landmarks: float32 [T, 68, 2] in pixels of the upright picture.
+        patches: uint8 [T, 192, 192], the grey square around the face.
+        points: float32 [T, 68, 2], landmarks in pixels of the patches.
+        squares: int [T, 3], left, top and side of what each patch shows, in pixels of the upright picture.
         waveform: float32 [640 T], mono 16 kHz; frame t is heard with samples 640 t to 640 (t + 1).
         speech: float32 [T], the share of each frame that is speech.
     """
@@ -32,12 +33,22 @@ class TalkingClip:
     track: int
     start: float
     patches: NDArray[np.uint8]
-    landmarks: NDArray[np.float32]
+    points: NDArray[np.float32]
+    squares: NDArray[np.int64]
     waveform: NDArray[np.float32]
     speech: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.patches)
+
+    @property
+    def landmarks(self) -> NDArray[np.float32]:
+        """The 68 points in pixels of the upright picture, float32 [T, 68, 2]."""
+        return to_picture(self.points, self.squares)
+
+    def mouths(self) -> NDArray[np.uint8]:
+        """Aligned mouth ROIs, uint8 [T, 96, 96]."""
+        return mouth_crops(self.patches, self.points)
 
     def __getitem__(self, span: slice) -> "TalkingClip":
         """The frames of `span` (step 1) with their sound."""
@@ -46,22 +57,38 @@ class TalkingClip:
             self.track,
             self.start + begin / FPS,
             self.patches[begin:end],
-            self.landmarks[begin:end],
+            self.points[begin:end],
+            self.squares[begin:end],
             self.waveform[begin * SAMPLES : end * SAMPLES],
             self.speech[begin:end],
         )
 
 
-def talking_clips(path: Path, activity: SpeechActivity, detector: FaceDetector) -> Iterator[TalkingClip]:
-    """Every face between the first and the last speech of a file, passage by passage.
+def talking_clips(
+    path: Path,
+    activity: SpeechActivity,
+    detector: FaceDetector,
+    *,
+    span: tuple[float, float] | None = None,
+    audio: Path | None = None,
+) -> Iterator[TalkingClip]:
+    """Every face of a file, passage by passage.
+
+    Args:
+        path: the file with the pictures.
+        activity: its speech.
+        detector: finds faces and landmarks.
+        span: from when to when to look (s); None: from the first to the last speech.
+        audio: the file with the sound; None: `path`.
 
     Raises:
         CannotJudge: `unreadable`.
     """
-    tracker, reader = FaceTracker(detector), AudioReader(path)
+    start, stop = span or (activity.start, activity.stop)
+    tracker, reader = FaceTracker(detector), AudioReader(audio or path)
     passage = _Passage()
-    for frame in frames(path, activity.start, activity.stop):
-        passage.add(frame.time, frame.image, tracker.update(frame.image))
+    for frame in frames(path, start, stop):
+        passage.add(frame.time, tracker.update(frame.image))
         if len(passage) == PASSAGE_SECONDS * FPS:
             yield from passage.clips(reader, activity)
             passage = _Passage()
@@ -73,15 +100,14 @@ class _Passage:
 
     def __init__(self) -> None:
         self._times: list[float] = []
-        self._faces: dict[int, list[tuple[int, NDArray[np.uint8], Face]]] = {}
+        self._faces: dict[int, list[tuple[int, Face]]] = {}
 
     def __len__(self) -> int:
         return len(self._times)
 
-    def add(self, time: float, image: NDArray[np.uint8], faces: list[Face]) -> None:
+    def add(self, time: float, faces: list[Face]) -> None:
         for face in faces:
-            seen = (len(self), cut_patch(image, face.landmarks), face)
-            self._faces.setdefault(face.track, []).append(seen)
+            self._faces.setdefault(face.track, []).append((len(self), face))
         self._times.append(time)
 
     def clips(self, reader: AudioReader, activity: SpeechActivity) -> Iterator[TalkingClip]:
@@ -91,7 +117,7 @@ class _Passage:
         sound = reader.read(origin, origin + len(self) * SAMPLES)
         for track, seen in self._faces.items():
             # After the last search that saw it, landmarks may follow something that is no face.
-            while seen and not seen[-1][2].seen:
+            while seen and not seen[-1][1].seen:
                 seen.pop()
             if not seen:
                 continue
@@ -99,8 +125,9 @@ class _Passage:
             yield TalkingClip(
                 track=track,
                 start=self._times[first],
-                patches=np.stack([patch for _, patch, _ in seen]),
-                landmarks=np.stack([face.landmarks for _, _, face in seen]),
+                patches=np.stack([face.patch for _, face in seen]),
+                points=np.stack([face.points for _, face in seen]),
+                squares=np.stack([face.square for _, face in seen]),
                 waveform=sound[first * SAMPLES : (first + count) * SAMPLES],
                 speech=activity.on_frames(self._times[first], count),
             )

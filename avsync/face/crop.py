@@ -6,39 +6,45 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import uniform_filter1d
 
+Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+
 PATCH_SIDE = 192  # a face patch: the face with a margin, at about the resolution of the aligned frame below
+CONTEXT = 1.6  # a patch shows so many times the side of dlib's face box
 MOUTH_SIDE = 96  # the mouth ROI of AV-HuBERT (Shi et al., ICLR 2022, section 4)
 # The aligned frame: 256×256 with these points of a mean face, and the centre of its mouth.
 _STABLE = [33, 36, 39, 42, 45]  # nose base and eye corners hardly move in speech
 _STABLE_AT = np.array([[128.9, 137.3], [92.5, 94.4], [112.8, 94.9], [145.5, 94.5], [166.7, 93.6]])
 _MOUTH = slice(48, 68)
 _SMOOTH = 12  # frames that the alignment averages over, against landmark jitter
-# A patch's side, in units of the root mean squared distance of the 68 points from their mean.
-_PATCH_UNITS = 4.6
 
 
-def cut_patch(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The square around a face, uint8 [192, 192], edge pixels repeated outside the picture.
+def square_around(box: Box) -> NDArray[np.int64]:
+    """Left, top and side, whole pixels [3], of the square that a patch of the face in `box` shows."""
+    side = max(8, round(CONTEXT * (box[2] - box[0])))
+    return np.array([round((box[0] + box[2] - side) / 2), round((box[1] + box[3] - side) / 2), side])
+
+
+def cut_patch(image: NDArray[np.uint8], square: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """The picture in a square, uint8 [192, 192], edge pixels repeated outside it.
 
     Args:
         image: uint8 [H, W] grey picture.
-        landmarks: float32 [68, 2] in its pixels.
+        square: left, top and side, int [3].
     """
-    left, top, side = (int(v) for v in _squares(landmarks[None])[0])
+    left, top, side = square
     rows = np.arange(top, top + side).clip(0, image.shape[0] - 1)
     columns = np.arange(left, left + side).clip(0, image.shape[1] - 1)
-    square = Image.fromarray(image[rows[:, None], columns])
-    return np.asarray(square.resize((PATCH_SIDE, PATCH_SIDE), Image.Resampling.BILINEAR))
+    cut = Image.fromarray(image[rows[:, None], columns])
+    return np.asarray(cut.resize((PATCH_SIDE, PATCH_SIDE), Image.Resampling.BILINEAR))
 
 
-def patch_landmarks(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Landmarks, float32 [T, 68, 2] in picture pixels, in pixels of the patches that `cut_patch` makes of them."""
-    squares = _squares(landmarks)[:, None]
-    scale = PATCH_SIDE / squares[..., 2:]
-    return np.asarray((landmarks - squares[..., :2] + 0.5) * scale - 0.5, np.float32)
+def to_picture(points: NDArray[np.float32], squares: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Points in patch pixels, float32 [..., n, 2], in pixels of the picture; `squares` int [..., 3]."""
+    scale = squares[..., None, 2:] / PATCH_SIDE
+    return np.asarray((points + 0.5) * scale - 0.5 + squares[..., None, :2], np.float32)
 
 
-def mouth_crops(patches: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
+def mouth_crops(patches: NDArray[np.uint8], points: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Aligned mouth ROIs.
 
     Each picture is turned, scaled and moved so that five stable points, averaged over 12 frames, meet those of a mean
@@ -46,12 +52,12 @@ def mouth_crops(patches: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> N
 
     Args:
         patches: uint8 [T, 192, 192] face patches.
-        landmarks: float32 [T, 68, 2] in picture pixels.
+        points: float32 [T, 68, 2], their landmarks in patch pixels.
 
     Returns:
         uint8 [T, 96, 96].
     """
-    turn, shift, smooth = alignment(landmarks)
+    turn, shift, smooth = alignment(points)
     centre = turn * as_complex(smooth[:, _MOUTH]).mean(axis=1, keepdims=True) + shift
     offsets = np.arange(MOUTH_SIDE) - (MOUTH_SIDE - 1) / 2
     wanted = centre[..., None] + (offsets[None, None, :] + 1j * offsets[None, :, None])
@@ -59,11 +65,17 @@ def mouth_crops(patches: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> N
 
 
 def alignment(
-    landmarks: NDArray[np.float32],
+    points: NDArray[np.float32],
 ) -> tuple[NDArray[np.complex128], NDArray[np.complex128], NDArray[np.float64]]:
-    """From patch pixels to the aligned frame: complex a, b [T, 1] of p → a·p + b, and the smoothed points [T, 68, 2]."""
-    points = patch_landmarks(landmarks).astype(np.float64)
-    smooth = uniform_filter1d(points, min(_SMOOTH, len(points)), axis=0, mode="nearest")
+    """From patch pixels to the aligned frame.
+
+    Args:
+        points: float32 [T, 68, 2], landmarks in patch pixels.
+
+    Returns:
+        complex a, b [T, 1] of p → a·p + b, and the points [T, 68, 2] averaged over 12 frames.
+    """
+    smooth = uniform_filter1d(points.astype(np.float64), min(_SMOOTH, len(points)), axis=0, mode="nearest")
     return *similarity(smooth[:, _STABLE], _STABLE_AT), smooth
 
 
@@ -95,11 +107,3 @@ def sample(patches: NDArray[np.uint8], source: NDArray[np.complex128]) -> NDArra
     pictures = torch.from_numpy(patches)[:, None].float()
     sampled = torch.nn.functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
     return np.asarray(sampled[:, 0].round().byte().numpy())
-
-
-def _squares(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Left, top and side, whole pixels [T, 3], of the squares around landmarks [T, 68, 2]."""
-    centre = landmarks.mean(axis=1)
-    spread = np.sqrt(((landmarks - centre[:, None]) ** 2).sum(axis=2).mean(axis=1))
-    side = np.maximum(8, np.round(_PATCH_UNITS * spread))
-    return np.concatenate([np.round(centre - side[:, None] / 2), side[:, None]], axis=1).astype(np.float64)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+from avsync.face.crop import CONTEXT, PATCH_SIDE, Box
 
 # The HOG detector finds faces of 80 px and more: at this size they are at least an eighth of the picture's width.
 _HOG_SIDE = 640
@@ -20,6 +20,8 @@ _CLOSE_SIDE = 240
 # Where dlib's box lies about the 68 points, in units of the root of the points' mean squared distance from their mean
 # (median over clips of 12 GRID speakers): the shape predictor was trained on such boxes.
 _BOX_SIDE, _BOX_RISE = 2.90, 0.116
+# The box in the middle of a patch.
+_IN_PATCH = [round(PATCH_SIDE / 2 + sign * PATCH_SIDE / (2 * CONTEXT)) for sign in (-1, -1, 1, 1)]
 
 
 class FaceDetector:
@@ -53,9 +55,12 @@ class FaceDetector:
         look = np.asarray(close)
         return bool(self._hog(look, 0)) or bool(self._mmod(np.repeat(look[..., None], 3, axis=2), 0))
 
-    def landmarks(self, image: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:
-        """The 68 points, float32 [68, 2] (x, y) in pixels, of the face in `box`."""
-        shape = self._predictor(image, dlib.rectangle(*(round(v) for v in box)))
+    def landmarks(self, patch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The 68 points, float32 [68, 2] (x, y) in its pixels, of the face in a patch, uint8 [192, 192].
+
+        Read at one size, landmarks are as noisy in a small picture as in a large one (dlib gives whole pixels).
+        """
+        shape = self._predictor(patch, dlib.rectangle(*_IN_PATCH))
         return np.array([(p.x, p.y) for p in shape.parts()], np.float32)
 
     @cached_property

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from avsync.face.detect import Box, FaceDetector, box_of
+from avsync.face.crop import Box, cut_patch, square_around, to_picture
+from avsync.face.detect import FaceDetector, box_of
 from avsync.media import FPS
 
 # How often the whole picture is searched for faces; in between, landmarks follow the ones known.
@@ -24,10 +25,20 @@ _MAX_FACES = 6
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One face on one picture: its track, float32 [68, 2] landmarks in pixels, and whether the last search saw it."""
+    """One face on one picture.
+
+    Attributes:
+        track: its number.
+        patch: uint8 [192, 192], the picture around it.
+        points: float32 [68, 2], landmarks in pixels of the patch.
+        square: int [3], left, top and side of what the patch shows, in pixels of the picture.
+        seen: whether the last search saw it.
+    """
 
     track: int
-    landmarks: NDArray[np.float32]
+    patch: NDArray[np.uint8]
+    points: NDArray[np.float32]
+    square: NDArray[np.int64]
     seen: bool
 
 
@@ -57,12 +68,14 @@ class FaceTracker:
         if cut or self._frame % _SEARCH_EVERY == 0:
             self._search(image)
         self._frame += 1
-        faces = []
-        for known in self._known:
-            landmarks = self._detector.landmarks(image, known.box)
-            known.box = box_of(landmarks)
-            faces.append(Face(known.track, landmarks, known.misses == 0))
-        return faces
+        return [self._follow(image, known) for known in self._known]
+
+    def _follow(self, image: NDArray[np.uint8], known: _Known) -> Face:
+        square = square_around(known.box)
+        patch = cut_patch(image, square)
+        points = self._detector.landmarks(patch)
+        known.box = box_of(to_picture(points, square))
+        return Face(known.track, patch, points, square, known.misses == 0)
 
     def _search(self, image: NDArray[np.uint8]) -> None:
         found = self._detector.find(image)

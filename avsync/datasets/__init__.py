@@ -1,0 +1,6 @@
+"""Data sets as their authors lay them out, each as a list of the same rows."""
+
+from avsync.datasets import fakeavceleb, voxceleb2
+from avsync.datasets.record import REAL_TYPE, ClipRecord
+
+__all__ = ["REAL_TYPE", "ClipRecord", "fakeavceleb", "voxceleb2"]

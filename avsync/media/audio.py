@@ -1,0 +1,114 @@
+"""Sound on the clip's clock: mono 16 kHz, placed by presentation time."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.resampler import AudioResampler
+from numpy.typing import NDArray
+
+from avsync.errors import CannotJudge, Reason
+from avsync.media.packets import decoded
+from avsync.media.probe import audio_stream, open_media
+
+RATE = 16_000  # the rate of every speech model of the field
+# A step in the timestamps up to this (s) is rounding (AAC frames are 21 ms); a larger one is a gap or an overlap.
+_MAX_DRIFT = 0.04
+_NO_FILLIN = 0x10  # FFmpeg's AVFMT_FLAG_NOFILLIN
+
+
+def audio_blocks(path: Path, problems: list[str] | None = None) -> Iterator[NDArray[np.float32]]:
+    """The first audio stream as consecutive blocks of float32 [n] in [-1, 1], sample 0 at time 0 of the file.
+
+    Sound that starts late, or with holes in its timestamps, is filled with zeros; where sound overlaps, the first
+    counts. If the stream is damaged or truncated, `problems` gets one line once the blocks are through.
+
+    Raises:
+        CannotJudge: `unreadable`.
+    """
+    done = 0
+    for start, block in _placed_blocks(path, problems):
+        yield from _zeros(start - done)
+        done = max(done, start)
+        fresh = block[done - start :]
+        done += len(fresh)
+        yield fresh
+
+
+class AudioReader:
+    """Reads a file's sound forwards, one stretch at a time; holds no more than that stretch."""
+
+    def __init__(self, path: Path, problems: list[str] | None = None) -> None:
+        self._blocks = audio_blocks(path, problems)
+        self._buffer = _NOTHING
+        self._position = 0  # index of the buffer's first sample
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Samples [start, stop) as float32 [stop - start], zeros past the end; `start` may not go back."""
+        if start < self._position:
+            raise ValueError(f"sample {start} is read already: reading goes forwards only")
+        pieces, have = [self._buffer], self._position + len(self._buffer)
+        while have < stop and (block := next(self._blocks, None)) is not None:
+            if have + len(block) > start:
+                pieces.append(block)
+            else:
+                pieces, self._position = [], have + len(block)
+            have += len(block)
+        buffer = np.concatenate([_NOTHING, *pieces])
+        drop = min(start - self._position, len(buffer))
+        self._buffer, self._position = buffer[drop:], self._position + drop
+        samples = self._buffer[: stop - start]
+        return np.pad(samples, (0, stop - start - len(samples)))
+
+
+_NOTHING = np.zeros(0, np.float32)
+
+
+class _Run:
+    """Sound without a break: one resampler. `end` (s) of what went in; index `position` of what comes out next."""
+
+    def __init__(self, kind: tuple[str, int, str], time: float) -> None:
+        self.kind, self.end, self.position = kind, time, round(time * RATE)
+        self._resampler = AudioResampler(format="flt", layout="mono", rate=RATE)
+
+    def push(self, frame: av.AudioFrame | None) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        if frame is not None:
+            self.end += frame.samples / frame.sample_rate
+            frame.pts = None  # placed already: the resampler only counts samples
+        try:
+            pieces = self._resampler.resample(frame)
+        except av.FFmpegError as error:
+            raise CannotJudge(Reason.UNREADABLE, f"sound of {self.kind[0]} cannot be mixed down") from error
+        for piece in pieces:
+            block = np.nan_to_num(piece.to_ndarray()[0], nan=0.0, posinf=0.0, neginf=0.0).clip(-1, 1)
+            yield self.position, block
+            self.position += len(block)
+
+
+def _placed_blocks(path: Path, problems: list[str] | None) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Resampled blocks, each with the index where its first sample belongs."""
+    run: _Run | None = None
+    with open_media(path) as container:
+        stream = audio_stream(container)
+        if stream is None:
+            return
+        if container.format.name == "mpegts":
+            # FFmpeg guesses the times inside a packet by the first sample rate; counted samples are exact.
+            container.flags |= _NO_FILLIN
+        for time, frame in decoded(container, stream, problems):
+            kind = (frame.layout.name, frame.sample_rate, frame.format.name)
+            if time is None:
+                time = run.end if run else 0.0
+            if run is None or run.kind != kind or abs(time - run.end) > _MAX_DRIFT:
+                if run is not None:
+                    yield from run.push(None)
+                run = _Run(kind, time)
+            yield from run.push(frame)
+        if run is not None:
+            yield from run.push(None)
+
+
+def _zeros(count: int) -> Iterator[NDArray[np.float32]]:
+    for done in range(0, count, RATE):
+        yield np.zeros(min(RATE, count - done), np.float32)

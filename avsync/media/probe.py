@@ -1,0 +1,132 @@
+"""Open a file a stranger sent, and say what is in it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from avsync.errors import CannotJudge, Reason
+from avsync.media.packets import MAX_PIXELS, read, start_time
+
+# Containers that hold media themselves. Playlists (hls, concat, dash) would let a file name other files and URLs.
+DEMUXERS = (
+    "3dostr,aac,ac3,aiff,asf,au,avi,caf,eac3,flac,flv,h264,hevc,ivf,live_flv,m4v,matroska,mjpeg,mov,mp3,mpeg,"
+    "mpegts,mpegvideo,mxf,nut,ogg,rm,w64,wav"
+)
+_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS, "max_pixels": str(MAX_PIXELS)}
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What a file's headers say.
+
+    `duration` in seconds from time 0, where the first stream starts; 0.0 when nothing in the file tells it.
+    `width` × `height` as stored, before rotation.
+    """
+
+    path: Path
+    duration: float
+    has_video: bool
+    has_audio: bool
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    audio_rate: int = 0
+    channels: int = 0
+
+
+@contextmanager
+def open_media(path: Path) -> Iterator[InputContainer]:
+    """Open `path` for reading, without network and without following playlists.
+
+    Raises:
+        CannotJudge: `unreadable`, when the file is missing, empty, a folder or no media file.
+    """
+    try:
+        _check_is_file(path)
+        # "file:" keeps FFmpeg from reading a protocol or an option into the name.
+        container = av.open(f"file:{path}", options=_OPTIONS, metadata_errors="replace")
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise CannotJudge(Reason.UNREADABLE, f"not a readable media file ({_words(error)})") from error
+    with container:
+        yield container
+
+
+def video_stream(container: InputContainer) -> VideoStream | None:
+    """The first stream of moving pictures (a cover image is none) that can be decoded, or None.
+
+    Raises:
+        CannotJudge: `unreadable`, when nothing tells how large its pictures are, or they claim to be too large.
+    """
+    for stream in container.streams.video:
+        if stream.codec_context is None or stream.disposition & Disposition.attached_pic:
+            continue
+        if not 0 < stream.width * stream.height <= MAX_PIXELS:  # FFmpeg itself sets a size it finds absurd to 0
+            raise CannotJudge(Reason.UNREADABLE, "the size of the picture is missing or too large to be true")
+        return stream
+    return None
+
+
+def audio_stream(container: InputContainer) -> AudioStream | None:
+    """The first sound stream that can be decoded, or None."""
+    return next((s for s in container.streams.audio if s.codec_context is not None), None)
+
+
+def probe(path: str | Path) -> MediaInfo:
+    """Read the headers of a media file.
+
+    Raises:
+        CannotJudge: `unreadable`.
+    """
+    path = Path(path)
+    with open_media(path) as container:
+        video, audio = video_stream(container), audio_stream(container)
+        return MediaInfo(
+            path=path,
+            duration=_duration(container),
+            has_video=video is not None,
+            has_audio=audio is not None,
+            width=video.width if video else 0,
+            height=video.height if video else 0,
+            fps=float(video.average_rate or 0) if video else 0.0,
+            audio_rate=audio.rate if audio else 0,
+            channels=audio.channels if audio else 0,
+        )
+
+
+def _duration(container: InputContainer) -> float:
+    if container.duration and any(stream.duration for stream in container.streams):
+        return max(0.0, container.duration / av.time_base)
+    # Without durations of its streams, a header's duration (Matroska, FLV) counts from the container's own zero.
+    end = (container.duration or 0) / av.time_base or _last_time(container)
+    return max(0.0, end - start_time(container))
+
+
+def _last_time(container: InputContainer) -> float:
+    """Browsers record WebM without a duration: the packets tell it, at the cost of reading the file once."""
+    last = 0.0
+    for packet in read(container):
+        if packet is not None and packet.pts is not None:
+            last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+    return last
+
+
+def _check_is_file(path: Path) -> None:
+    if not path.exists():
+        raise CannotJudge(Reason.UNREADABLE, "no such file")
+    if path.is_dir():
+        raise CannotJudge(Reason.UNREADABLE, "is a directory")
+    if not path.is_file():
+        raise CannotJudge(Reason.UNREADABLE, "is not a regular file")
+    if path.stat().st_size == 0:
+        raise CannotJudge(Reason.UNREADABLE, "the file is empty")
+
+
+def _words(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error).splitlines()[0].lower()

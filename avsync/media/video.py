@@ -1,0 +1,105 @@
+"""Pictures on the clip's clock: constant 25 frames per second, placed by presentation time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+from avsync.errors import CannotJudge, Reason
+from avsync.media.packets import decoded
+from avsync.media.probe import open_media, video_stream
+
+FPS = 25  # the rate of LRS3, VoxCeleb and every lip model of the field
+# Faces are read at up to this many pixels on the longer side; more costs time and finds nothing new.
+MAX_SIDE = 1280
+_STEP = 1.0 / FPS
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture: presentation time in seconds, luma as uint8 [H, W] (upright, rotation applied)."""
+
+    time: float
+    image: NDArray[np.uint8]
+
+
+def frames(
+    path: Path, start: float = 0.0, stop: float = float("inf"), problems: list[str] | None = None
+) -> Iterator[Frame]:
+    """Frames of [start, stop) at 25 per second, each the source picture nearest in time, all of one size.
+
+    The grid starts at the first source picture at or after `start`, so that pictures put before it change nothing
+    after it. In a pause longer than two grid steps (variable frame rate) the last picture stays, as on a screen. If
+    the stream is damaged or truncated, `problems` gets one line once the file is read to its end.
+
+    Raises:
+        CannotJudge: `unreadable`.
+    """
+    held: _Picture | None = None
+    origin, index, lasting = 0.0, 0, _STEP
+    for current in _pictures(path, start, stop, problems):
+        if held is None:
+            held, origin = current, current.time
+            continue
+        switch = current.time - min((current.time - held.time) / 2, _STEP / 2)
+        while (at := origin + index * _STEP) < min(switch - 1e-6, stop):
+            yield Frame(at, held.image)
+            index += 1
+        held, lasting = current, min(current.time - held.time, _STEP)
+    while held is not None and (at := origin + index * _STEP) < min(held.time + lasting - 1e-6, stop):
+        yield Frame(at, held.image)
+        index += 1
+
+
+class _Upright:
+    """Turns decoded pictures into upright luma of the first one's size."""
+
+    def __init__(self, first: av.VideoFrame) -> None:
+        scale = min(Fraction(1), Fraction(MAX_SIDE, max(first.width, first.height)))
+        self._width, self._height = max(2, int(first.width * scale)), max(2, int(first.height * scale))
+        self._quarter_turns = round(first.rotation / 90) % 4  # FFmpeg counts counter-clockwise, as numpy does
+        self._reformatter = VideoReformatter()  # one for all: setting it up costs more than using it
+
+    def __call__(self, picture: av.VideoFrame) -> NDArray[np.uint8]:
+        try:
+            luma = self._reformatter.reformat(picture, self._width, self._height, "gray").to_ndarray()
+        except (av.FFmpegError, ValueError) as error:
+            detail = f"pictures of format {picture.format.name} cannot be converted"
+            raise CannotJudge(Reason.UNREADABLE, detail) from error
+        return np.ascontiguousarray(np.rot90(luma, self._quarter_turns))
+
+
+class _Picture:
+    """A decoded picture; only those that reach the grid are converted."""
+
+    def __init__(self, time: float, source: av.VideoFrame, upright: _Upright) -> None:
+        self.time = time
+        self._source, self._upright = source, upright
+
+    @cached_property
+    def image(self) -> NDArray[np.uint8]:
+        return self._upright(self._source)
+
+
+def _pictures(path: Path, start: float, stop: float, problems: list[str] | None) -> Iterator[_Picture]:
+    """Decoded pictures with start ≤ time < stop, times strictly rising."""
+    last, upright = float("-inf"), None
+    with open_media(path) as container:
+        stream = video_stream(container)
+        if stream is None:
+            return
+        for time, picture in decoded(container, stream, problems):
+            if time is None or time <= last:
+                continue
+            last = time
+            if time >= stop:
+                return
+            if time >= start - 1e-6:
+                upright = upright or _Upright(picture)
+                yield _Picture(time, picture, upright)
