@@ -71,6 +71,7 @@ def talking_clips(
     *,
     span: tuple[float, float] | None = None,
     audio: Path | None = None,
+    problems: list[str] | None = None,
 ) -> Iterator[TalkingClip]:
     """Every face of a file, passage by passage.
 
@@ -80,6 +81,7 @@ def talking_clips(
         detector: finds faces and landmarks.
         span: from when to when to look (s); None: from the first to the last speech.
         audio: the file with the sound; None: `path`.
+        problems: what is damaged in the pictures is added, a line.
 
     Raises:
         CannotJudge: `unreadable`.
@@ -87,7 +89,7 @@ def talking_clips(
     start, stop = span or (activity.start, activity.stop)
     tracker, reader = FaceTracker(detector), AudioReader(audio or path)
     passage = _Passage()
-    for frame in frames(path, start, stop):
+    for frame in frames(path, start, stop, problems):
         passage.add(frame.time, tracker.update(frame.image))
         if len(passage) == PASSAGE_SECONDS * FPS:
             yield from passage.clips(reader, activity)

@@ -1,7 +1,7 @@
 """Faces of a clip: detection, tracking, 68 landmarks, crops."""
 
-from avsync.face.crop import MOUTH_SIDE, PATCH_SIDE, Box, alignment, mouth_crops, sample, to_picture
-from avsync.face.detect import FaceDetector, box_of
+from avsync.face.crop import MOUTH_SIDE, PATCH_SIDE, Box, alignment, face_boxes, mouth_crops, sample, to_picture
+from avsync.face.detect import FaceDetector
 from avsync.face.track import Face, FaceTracker
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "FaceDetector",
     "FaceTracker",
     "alignment",
-    "box_of",
+    "face_boxes",
     "mouth_crops",
     "sample",
     "to_picture",

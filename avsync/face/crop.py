@@ -24,6 +24,12 @@ def square_around(box: Box) -> NDArray[np.int64]:
     return np.array([round((box[0] + box[2] - side) / 2), round((box[1] + box[3] - side) / 2), side])
 
 
+def face_boxes(squares: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The boxes, float [T, 4], in the middle of squares [T, 3]."""
+    margin = squares[:, 2:] * (1 - 1 / CONTEXT) / 2
+    return np.concatenate([squares[:, :2] + margin, squares[:, :2] + squares[:, 2:] - margin], axis=1)
+
+
 def cut_patch(image: NDArray[np.uint8], square: NDArray[np.int64]) -> NDArray[np.uint8]:
     """The picture in a square, uint8 [192, 192], edge pixels repeated outside it.
 

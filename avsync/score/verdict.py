@@ -31,7 +31,10 @@ class TrackVerdict:
     """One face from `start` to `end` (s). `box` is the median (left, top, right, bottom) in upright pixels.
 
     `lag_ms` is by how much the sound comes after the lips; constant lags are common in real files: reported, not
-    punished. `p_value` is the share of real windows of this length that look at least as odd; `readings` are what it is made of.
+    punished. `aspects` are the p-values of the two questions asked: "speech", whether the lips fit it, and "picture",
+    whether the face moves and looks like a real one; each is the share of real windows of this length that are at least
+    as odd. `p_value` is twice the smaller one. `oddness`, -log10 of a smooth p-value, ranks what is odder than any real
+    window. `readings` are what the aspects are made of.
     """
 
     track: int
@@ -41,19 +44,25 @@ class TrackVerdict:
     speech_seconds: float
     lag_ms: float
     readings: dict[str, Reading]
+    aspects: dict[str, float]
+    oddness: float
     p_value: float
     segments: list[Segment] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The result for one file. `p_value` is that of the track the verdict rests on; None when it cannot be judged."""
+    """The result for one file. `p_value` and `oddness` are of the track `rests_on`; None when it cannot be judged.
+
+    Of several speakers one after the other the oddest counts, its p-value multiplied by their number (Bonferroni).
+    """
 
     path: str
     verdict: Literal["consistent", "suspicious", "cannot_judge"]
     reason: Reason | None = None
     detail: str = ""
     p_value: float | None = None
+    oddness: float | None = None
     rests_on: int | None = None
     sha256: str = ""
     duration: float = 0.0

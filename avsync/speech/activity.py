@@ -57,18 +57,19 @@ class SpeechActivity:
         return self.segments.ravel(), heard.ravel()
 
 
-def speech_activity(path: Path, trim: Trim = "default") -> SpeechActivity:
+def speech_activity(path: Path, trim: Trim = "default", problems: list[str] | None = None) -> SpeechActivity:
     """Find the speech of a file's sound.
 
     `default`: Silero voice activity between the first and last sound that is loud enough to be speech. The gate is
     set from the energy-weighted level, which added silence does not move: silence put around a clip changes nothing
     inside it.
     `paper`: all from the first sample above 0.0005 (AVH-Align). `none`: everything.
+    What is damaged in the sound is added to `problems`, a line.
 
     Raises:
         CannotJudge: `unreadable`.
     """
-    power, first = _power(path)
+    power, first = _power(path, problems)
     duration = len(power) * _HOP / RATE
     if trim == "none":
         return SpeechActivity(np.array([[0.0, duration]]), duration)
@@ -84,10 +85,10 @@ def speech_activity(path: Path, trim: Trim = "default") -> SpeechActivity:
     return SpeechActivity(_voiced(AudioReader(path), start, stop, gain), duration)
 
 
-def _power(path: Path) -> tuple[NDArray[np.float64], int]:
+def _power(path: Path, problems: list[str] | None) -> tuple[NDArray[np.float64], int]:
     """Mean square of every 10 ms, and the index of the first sample above the paper's threshold (-1: none)."""
     rest, powers, first, seen = np.zeros(0, np.float32), [], -1, 0
-    for block in audio_blocks(path):
+    for block in audio_blocks(path, problems):
         if first < 0 and (above := np.abs(block) > PAPER_THRESHOLD).any():
             first = seen + int(above.argmax())
         seen += len(block)

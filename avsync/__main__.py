@@ -1,0 +1,5 @@
+"""`python -m avsync`."""
+
+from avsync.cli import main
+
+main()

@@ -1,0 +1,89 @@
+"""The aligner on disk: weights as safetensors, and beside them a JSON file that says what they are."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from avsync.align.temporal import AlignerConfig, TemporalAligner
+from avsync.errors import UsageError
+
+FORMAT = "avsync.temporal/1"
+# The default model has 2 MB and its notes some kB; what is far larger is something else.
+_MAX_WEIGHTS, _MAX_NOTES = 256 << 20, 16 << 20
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model in evaluation mode, the sha256 of its weights file, and what else its JSON file says."""
+
+    model: TemporalAligner
+    sha256: str
+    notes: dict[str, Any]
+
+
+def save_checkpoint(model: TemporalAligner, path: Path, notes: Mapping[str, Any]) -> None:
+    """Write the weights to `path` (`.safetensors`), and `notes`, plain data, with the model's config to `.json`.
+
+    Both files appear under their names only when they are whole.
+    """
+    weights = save_tensors({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()})
+    head = {"format": FORMAT, "weights_sha256": sha256(weights).hexdigest(), "model": asdict(model.config)}
+    text = json.dumps({**head, **notes, **head}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for place, content in ((path, weights), (path.with_suffix(".json"), text.encode())):
+        partial = place.with_suffix(f".partial{place.suffix}")
+        partial.write_bytes(content)
+        partial.replace(place)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read what `save_checkpoint` wrote.
+
+    Raises:
+        UsageError: a file is missing, truncated, too large, from elsewhere, or the two do not belong together.
+    """
+    weights, text = _read(path, _MAX_WEIGHTS), _read(path.with_suffix(".json"), _MAX_NOTES)
+    config, expected, notes = _parse(path.with_suffix(".json"), text)
+    digest = sha256(weights).hexdigest()
+    if digest != expected:
+        raise UsageError(f"{path}: not the weights that {path.stem}.json describes; fetch both files again")
+    try:
+        model = TemporalAligner(config)
+        model.load_state_dict(load_tensors(weights))
+    except (SafetensorError, RuntimeError, TypeError) as error:
+        raise UsageError(f"{path}: not the weights of this model; train it again with this avsync") from error
+    if not all(torch.isfinite(value).all() for value in model.state_dict().values()):
+        raise UsageError(f"{path}: holds weights that are not numbers; train the model again")
+    return Checkpoint(model.eval(), digest, notes)
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be read ({error.strerror}); name a model.safetensors made by avsync"
+        ) from error
+    if len(content) > limit:
+        raise UsageError(f"{path}: larger than {limit >> 20} MB, so no checkpoint of avsync")
+    return content
+
+
+def _parse(path: Path, text: bytes) -> tuple[AlignerConfig, str, dict[str, Any]]:
+    try:
+        notes = json.loads(text)
+        if notes["format"] != FORMAT:
+            raise ValueError(notes["format"])
+        config = AlignerConfig(**notes["model"])
+        return config, str(notes["weights_sha256"]), notes
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UsageError(f"{path}: not the description of an {FORMAT} model; name one made by this avsync") from error

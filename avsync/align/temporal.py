@@ -1,0 +1,193 @@
+"""The default aligner: lips and speech, each through a small temporal network, meet in one space of 96 dimensions."""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import gelu, normalize
+
+from avsync.encoders import lip_geometry, mouth_pixels, standardise_mel
+from avsync.encoders.geometry import POINTS
+from avsync.speech.filterbank import BANDS
+
+FEATURES = 96
+_TEMPERATURE, _HOTTEST = 12.0, 50.0  # inverse temperature at the start (training ends at 12-17), and its bound
+
+
+@dataclass(frozen=True)
+class AlignerConfig:
+    """What the network is made of.
+
+    Attributes:
+        landmarks, pixels: which inputs the lip encoder has.
+        width: channels of the temporal networks.
+        components: principal components of the lip points.
+        dropout: share of channels dropped in each temporal block.
+        input_dropout: how often training hides either lip input, so that neither is relied on alone.
+    """
+
+    landmarks: bool = True
+    pixels: bool = True
+    width: int = 96
+    components: int = 16
+    dropout: float = 0.1
+    input_dropout: float = 0.15
+
+    def __post_init__(self) -> None:
+        if not (self.landmarks or self.pixels):
+            raise ValueError("model.landmarks and model.pixels: at least one must be on")
+        if not (1 <= self.width <= 1024 and 1 <= self.components <= POINTS):
+            raise ValueError(f"model.width must be 1 to 1024, model.components 1 to {POINTS}")
+        if not (0 <= self.dropout < 1 and 0 <= self.input_dropout <= 0.5):
+            raise ValueError("model.dropout must be in [0, 1), model.input_dropout in [0, 0.5]")
+
+
+class TemporalAligner(nn.Module):
+    """Lip features and speech features of unit length at 25 Hz: their dot product says how well they fit.
+
+    Buffers: `mean_face` [68, 2] and `components` [54, K], what `lip_geometry` needs.
+    """
+
+    mean_face: Tensor
+    components: Tensor
+
+    def __init__(self, config: AlignerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("mean_face", torch.zeros(68, 2))
+        self.register_buffer("components", torch.zeros(POINTS, config.components))
+        self._lips = _LipEncoder(config)
+        self._speech = _SpeechEncoder(config)
+        self._log_temperature = nn.Parameter(torch.tensor(math.log(_TEMPERATURE)))
+
+    @property
+    def temperature(self) -> Tensor:
+        """What dot products are multiplied by before a softmax."""
+        return self._log_temperature.exp().clamp(max=_HOTTEST)
+
+    def lips(self, geometry: Tensor, pixels: Tensor) -> Tensor:
+        """Lip features, float [B, T, 96], of unit length.
+
+        Args:
+            geometry: float [B, T, K] of `lip_geometry`.
+            pixels: float [B, T, 64, 64] of `mouth_pixels`.
+        """
+        features: Tensor = self._lips(geometry, pixels)
+        return features
+
+    def speech(self, mel: Tensor) -> Tensor:
+        """Speech features, float [B, T, 96], of unit length, of float [B, 4T, 40] of `standardise_mel`."""
+        features: Tensor = self._speech(mel)
+        return features
+
+    @torch.inference_mode()
+    def embed(
+        self,
+        landmarks: NDArray[np.float32],
+        mouth: NDArray[np.uint8],
+        mel: NDArray[np.float32],
+        speech: NDArray[np.float32],
+    ) -> tuple[Tensor, Tensor]:
+        """Lip and speech features, each float32 [T, 96] on the CPU, of one clip; call in evaluation mode.
+
+        Args:
+            landmarks: float32 [T, 68, 2] in pixels.
+            mouth: uint8 [T, 96, 96] of `avsync.face.mouth_crops`.
+            mel: float32 [4T, 40] of `avsync.speech.log_mel`.
+            speech: float32 [T], the share of speech in each frame.
+        """
+        device = self.mean_face.device
+        geometry = lip_geometry(landmarks, speech, self.mean_face.cpu().numpy(), self.components.cpu().numpy())
+        shape, picture, sound, weight = (torch.from_numpy(x)[None].to(device) for x in (geometry, mouth, mel, speech))
+        lips = self.lips(shape, mouth_pixels(picture, weight))
+        return lips[0].cpu(), self.speech(standardise_mel(sound, weight))[0].cpu()
+
+
+class _LipEncoder(nn.Module):
+    def __init__(self, config: AlignerConfig) -> None:
+        super().__init__()
+        width, self._hide = config.width, config.input_dropout
+        self.geometry = nn.Conv1d(config.components, width, 3, padding=1) if config.landmarks else None
+        self.pixels = _MouthEncoder(width) if config.pixels else None
+        self.mix = nn.Conv1d(width * (config.landmarks + config.pixels), width, 1)
+        blocks = (_Block(width, dilation, config.dropout) for dilation in (1, 2, 1))
+        self.temporal = nn.Sequential(*blocks, nn.Conv1d(width, FEATURES, 1))
+
+    def forward(self, geometry: Tensor, pixels: Tensor) -> Tensor:
+        parts = []
+        if self.geometry is not None:
+            parts.append(self.geometry(geometry.transpose(1, 2)))
+        if self.pixels is not None:
+            parts.append(self.pixels(pixels))
+        if self.training and len(parts) == 2:
+            chance = torch.rand(len(geometry), 1, 1, device=geometry.device)
+            parts = [parts[0] * (chance > self._hide), parts[1] * (chance < 1 - self._hide)]
+        features = self.temporal(gelu(self.mix(torch.cat(parts, dim=1))))
+        return normalize(features.transpose(1, 2), dim=-1)
+
+
+class _MouthEncoder(nn.Module):
+    """Pixels [B, T, 64, 64] to [B, width, T]: a 5×5×5 convolution, then every frame by itself."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        channels = (16, 32, 64, 96)
+        self.stem = nn.Sequential(
+            nn.Conv3d(1, channels[0], 5, stride=(1, 2, 2), padding=2, bias=False),
+            nn.BatchNorm3d(channels[0]),
+            nn.ReLU(),
+            nn.MaxPool3d((1, 2, 2)),
+        )
+        self.frame = nn.Sequential(*(_halving(i, o) for i, o in pairwise(channels)))
+        self.out = nn.Linear(channels[-1] * 2 * 2, width)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        seen = self.stem(pixels[:, None]).transpose(1, 2)
+        frames = self.frame(seen.flatten(0, 1)).flatten(1)
+        features: Tensor = self.out(frames).unflatten(0, pixels.shape[:2])
+        return features.transpose(1, 2)
+
+
+def _halving(channels_in: int, channels_out: int) -> nn.Sequential:
+    convolution = nn.Conv2d(channels_in, channels_out, 3, stride=2, padding=1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(channels_out), nn.ReLU())
+
+
+class _SpeechEncoder(nn.Module):
+    """Log mel at 100 Hz to features at 25 Hz: two convolutions of stride 2."""
+
+    def __init__(self, config: AlignerConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.layers = nn.Sequential(
+            *_layer(nn.Conv1d(BANDS, width, 3, padding=1), width),
+            *_layer(nn.Conv1d(width, width, 4, stride=2, padding=1), width),
+            *_layer(nn.Conv1d(width, width, 4, stride=2, padding=1), width),
+            _Block(width, 1, config.dropout),
+            nn.Conv1d(width, FEATURES, 1),
+        )
+
+    def forward(self, mel: Tensor) -> Tensor:
+        return normalize(self.layers(mel.transpose(1, 2)).transpose(1, 2), dim=-1)
+
+
+def _layer(convolution: nn.Conv1d, width: int) -> tuple[nn.Module, ...]:
+    return convolution, nn.BatchNorm1d(width), nn.GELU()
+
+
+class _Block(nn.Module):
+    """A residual dilated convolution over time."""
+
+    def __init__(self, width: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation)
+        self.norm = nn.BatchNorm1d(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        changed: Tensor = self.dropout(gelu(self.norm(self.convolution(x))))
+        return x + changed

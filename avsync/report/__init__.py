@@ -1,0 +1,21 @@
+"""Verdicts for people (lines, table, page) and for machines (JSON, CSV)."""
+
+from avsync.report.document import to_json
+from avsync.report.page import to_html
+from avsync.report.rows import to_csv
+from avsync.report.terminal import print_table, print_verdict
+from avsync.report.wording import printable, sentence, verdict_line
+from avsync.report.writer import renderer, write_report
+
+__all__ = [
+    "print_table",
+    "print_verdict",
+    "printable",
+    "renderer",
+    "sentence",
+    "to_csv",
+    "to_html",
+    "to_json",
+    "verdict_line",
+    "write_report",
+]

@@ -1,0 +1,51 @@
+"""The timeline: when each face is seen, and where it is odd, as inline SVG."""
+
+from collections.abc import Iterator
+
+from avsync.report.wording import span
+from avsync.score.verdict import TrackVerdict, Verdict
+
+_LANE, _GAP, _AXIS = 14, 6, 22  # pixels
+_STEPS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
+_TICKS = 10
+
+
+def timeline(verdict: Verdict) -> str:
+    """One lane for each face over the length of the file; widths in per cent, so that it fits any screen."""
+    length = max(verdict.duration, *(track.end for track in verdict.tracks), 0.1)
+    bottom = len(verdict.tracks) * (_LANE + _GAP)
+    lanes = [_lane(track, number * (_LANE + _GAP), length) for number, track in enumerate(verdict.tracks)]
+    odd = sum(len(track.segments) for track in verdict.tracks)
+    label = f"Timeline of {length:.1f} s: {len(verdict.tracks)} face(s), {odd} odd passage(s)"
+    return f"""<svg role="img" aria-label="{label}" height="{bottom + _AXIS}">
+{"".join(_ticks(length, bottom))}
+{"".join(lanes)}
+</svg>"""
+
+
+def _lane(track: TrackVerdict, top: int, length: float) -> str:
+    seen = _bar("seen", track.start, track.end, top, length, f"face {track.track}: {span(track.start, track.end)}")
+    odd = (
+        _bar("odd", s.start, s.end, top, length, f"odd: {span(s.start, s.end)} (p = {s.p_value:.2g})")
+        for s in track.segments
+    )
+    return _bar("whole", 0, length, top, length, "whole file") + seen + "".join(odd)
+
+
+def _bar(kind: str, start: float, end: float, top: int, length: float, title: str) -> str:
+    x, width = 100 * start / length, 100 * (end - start) / length
+    return (
+        f'<rect class="{kind}" x="{x:.3f}%" y="{top}" width="{width:.3f}%" height="{_LANE}" rx="2">'
+        f"<title>{title}</title></rect>"
+    )
+
+
+def _ticks(length: float, bottom: int) -> Iterator[str]:
+    step = next((step for step in _STEPS if length / step <= _TICKS), length / _TICKS)
+    for number in range(int(length / step) + 1):
+        time = number * step
+        x = f"{100 * time / length:.3f}%"
+        words = f"{time:g} s" if length < 60 else f"{time // 60:.0f}:{time % 60:02.0f}"
+        anchor = "start" if number == 0 else "end" if time > 0.95 * length else "middle"
+        yield f'<line class="tick" x1="{x}" x2="{x}" y1="0" y2="{bottom}"/>'
+        yield f'<text x="{x}" y="{bottom + _AXIS - 8}" text-anchor="{anchor}">{words}</text>'

@@ -1,0 +1,44 @@
+"""Reports in files."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from avsync.errors import UsageError
+from avsync.report.document import to_json
+from avsync.report.page import to_html
+from avsync.report.rows import to_csv
+from avsync.score.verdict import Verdict
+
+_RENDERERS: dict[str, Callable[[Sequence[Verdict]], str]] = {".json": to_json, ".csv": to_csv, ".html": to_html}
+
+
+def renderer(path: Path) -> Callable[[Sequence[Verdict]], str]:
+    """What makes the text of the report `path`, chosen by its suffix; call it early to find mistakes early.
+
+    Raises:
+        UsageError: a suffix other than .json, .csv and .html, a folder, or a place in no folder.
+    """
+    chosen = _RENDERERS.get(path.suffix.lower())
+    if chosen is None:
+        raise UsageError(
+            f"{path}: a report is written as {', '.join(_RENDERERS)}; give a name that ends in one of them"
+        )
+    if path.is_dir() or not path.parent.is_dir():
+        raise UsageError(f"{path}: a report is a file in a folder that exists; give such a name")
+    return chosen
+
+
+def write_report(verdicts: Sequence[Verdict], path: Path) -> None:
+    """Write a report, which appears under its name only when it is whole.
+
+    Raises:
+        UsageError: as `renderer`, or a place that cannot be written.
+    """
+    text = renderer(path)(verdicts)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        # File names of other systems may hold bytes that are no text.
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+        partial.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error

@@ -1,0 +1,30 @@
+"""How lips move: readings of their landmarks alone."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsync.face.crop import as_complex, similarity
+from avsync.score.texture import together
+
+# Nose and outer eye corners hold the head's frame; lips are judged in it.
+_STABLE = [*range(27, 36), 36, 39, 42, 45]
+_EYE_CORNERS = (36, 45)
+_LIPS = slice(48, 68)
+
+
+def lip_acceleration(landmarks: NDArray[np.float32], weight: NDArray[np.float32]) -> float:
+    """Log of the mean acceleration of the lip points against the head, in eye distances per frame².
+
+    Real lips start and stop abruptly and skin never rests; generators, trained to the mean of what may come, are
+    smooth.
+
+    Args:
+        landmarks: float32 [T, 68, 2] in pixels, T at least 3.
+        weight: float32 [T], the share of speech in each frame.
+    """
+    points = landmarks.astype(np.float64)
+    turn, shift = similarity(points[:, _STABLE], points[:, _STABLE].mean(axis=0))
+    face = turn * as_complex(points) + shift
+    width = np.abs(face[:, _EYE_CORNERS[0]] - face[:, _EYE_CORNERS[1]]).mean()
+    acceleration = np.abs(np.diff(face[:, _LIPS], 2, axis=0)).mean(axis=1)
+    return float(np.log(np.average(acceleration, weights=together(weight, 2)) / width))

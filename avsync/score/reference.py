@@ -1,0 +1,156 @@
+"""What real clips look like: quantiles of every reading, by length of window, and how odd a window is beside them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from avsync.errors import UsageError
+from avsync.score.readings import ASPECTS, READINGS
+
+Floats = NDArray[np.float64]
+# What is kept of each reading: enough for a 1 % p-value, and no clip can be told from it.
+SHARES = np.linspace(0, 1, 101)
+# Half the readings of real windows lie within 0.674 standard deviations of a normal distribution's middle.
+_QUARTILE = 0.6745
+# Tails are as heavy as Student's with this many degrees of freedom: readings of real clips have outliers.
+_FREEDOM = 5
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The distribution of real windows.
+
+    Attributes:
+        seconds: float [L], rising; the lengths of window that were measured.
+        windows: float [L], how many windows of each length.
+        identities: how many people they are of.
+        readings: of each reading, quantiles float [L, 101] at shares 0, 0.01 … 1.
+        oddness: the same of each aspect's oddness, every window measured beside the other people's windows.
+    """
+
+    seconds: Floats
+    windows: Floats
+    identities: int
+    readings: dict[str, Floats]
+    oddness: dict[str, Floats]
+
+    @classmethod
+    def fit(cls, readings: Mapping[float, Mapping[str, Floats]], people: Mapping[float, Sequence[str]]) -> Self:
+        """Measure real windows; every person weighs the same, however many windows are theirs.
+
+        Args:
+            readings: by length of window (s), of each reading the values float [n].
+            people: by length, whose window each is.
+        """
+        lengths = sorted(readings)
+        names = {length: np.array(people[length]) for length in lengths}
+        return cls(
+            np.array(lengths),
+            np.array([len(names[length]) for length in lengths], np.float64),
+            len({person for of_length in people.values() for person in of_length}),
+            {name: np.stack([_quantiles(readings[n][name], names[n]) for n in lengths]) for name in READINGS},
+            {
+                aspect: np.stack([_quantiles(_left_out(aspect, readings[n], names[n]), names[n]) for n in lengths])
+                for aspect in ASPECTS
+            },
+        )
+
+    def percentile(self, name: str, value: float, seconds: float) -> float:
+        """Where a reading of a window of `seconds` stands among real ones, 0-100."""
+        return float(100 * np.interp(value, self._at(self.readings[name], seconds), SHARES))
+
+    def p_value(self, name: str, value: float, seconds: float) -> float:
+        """Two-sided: twice the share of real windows beyond the value on its side, this one counted in."""
+        share = self.percentile(name, value, seconds) / 100
+        return self._counted(2 * min(share, 1 - share), seconds)
+
+    def odd(self, aspect: str, readings: Mapping[str, float], seconds: float) -> float:
+        """How odd the readings of one aspect are together."""
+        tables = {name: self._at(self.readings[name], seconds) for name in ASPECTS[aspect]}
+        return float(_oddness(tables, readings))
+
+    def p_odd(self, aspect: str, oddness: float, seconds: float) -> float:
+        """Conformal: the share of real windows of that length that are at least as odd, this one counted in."""
+        share = 1 - np.interp(oddness, self._at(self.oddness[aspect], seconds), SHARES)
+        return self._counted(float(share), seconds)
+
+    def surprise(self, aspect: str, oddness: float, seconds: float) -> float:
+        """-log10 of a smooth p-value, which ranks also what is odder than every real window.
+
+        Exponential through the median (p = 0.5) and the 90th percentile (p = 0.1) of real windows.
+        """
+        middle, high = np.interp([0.5, 0.9], SHARES, self._at(self.oddness[aspect], seconds))
+        return float(np.log10(2) + np.log10(5) * (oddness - middle) / max(high - middle, 1e-6))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: quantiles and counts, nothing else."""
+        return {
+            "seconds": self.seconds.tolist(),
+            "windows": self.windows.tolist(),
+            "identities": self.identities,
+            "readings": {name: np.round(table, 5).tolist() for name, table in self.readings.items()},
+            "oddness": {aspect: np.round(table, 5).tolist() for aspect, table in self.oddness.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Self:
+        """Read what `to_dict` gave.
+
+        Raises:
+            UsageError: it is something else.
+        """
+        try:
+            seconds, windows = (np.array(data[key], np.float64) for key in ("seconds", "windows"))
+            readings = {name: np.array(data["readings"][name], np.float64) for name in READINGS}
+            oddness = {aspect: np.array(data["oddness"][aspect], np.float64) for aspect in ASPECTS}
+            tables = (*readings.values(), *oddness.values())
+            if windows.shape != seconds.shape or any(t.shape != (len(seconds), len(SHARES)) for t in tables):
+                raise ValueError("shape")
+            return cls(seconds, windows, int(data["identities"]), readings, oddness)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError("the checkpoint has no calibration of this version; run avsync calibrate") from error
+
+    def _at(self, table: Floats, seconds: float) -> Floats:
+        """The quantiles of windows of `seconds`, between those measured."""
+        return np.array([np.interp(seconds, self.seconds, column) for column in table.T])
+
+    def _counted(self, share: float, seconds: float) -> float:
+        count = float(np.interp(seconds, self.seconds, self.windows))
+        return float(min(1.0, (share * count + 1) / (count + 1)))
+
+
+def _oddness(tables: Mapping[str, Floats], readings: Mapping[str, Floats | float]) -> Floats:
+    """Fisher's sum over readings of -log10 p (Statistical Methods for Research Workers, 1925, section 21.1).
+
+    p is the lower tail of a Student distribution through the quartiles in `tables`, the quantiles of each reading, so
+    that it also tells apart what lies below every real window.
+    """
+    total = np.zeros(())
+    for name, table in tables.items():
+        low, middle, high = np.interp([0.25, 0.5, 0.75], SHARES, table)
+        scale = max((high - low) / (2 * _QUARTILE), 1e-6)
+        total = total - np.log10(np.maximum(student.cdf((readings[name] - middle) / scale, _FREEDOM), 1e-12))
+    return np.asarray(total)
+
+
+def _left_out(aspect: str, readings: Mapping[str, Floats], people: NDArray[np.str_]) -> Floats:
+    """The oddness of each person's windows beside those of all others."""
+    odd = np.zeros(len(people))
+    for person in np.unique(people):
+        own = people == person
+        tables = {name: _quantiles(readings[name][~own], people[~own]) for name in ASPECTS[aspect]}
+        odd[own] = _oddness(tables, {name: readings[name][own] for name in tables})
+    return odd
+
+
+def _quantiles(values: Floats, people: NDArray[np.str_]) -> Floats:
+    """Quantiles at `SHARES`, every person of the same weight."""
+    _, person, count = np.unique(people, return_inverse=True, return_counts=True)
+    order = np.argsort(values)
+    weight = (1 / count[person])[order]
+    share = (np.cumsum(weight) - weight / 2) / weight.sum()
+    return np.interp(SHARES, share, values[order])

@@ -1,0 +1,322 @@
+"""The command line: what it takes, what it prints where, and how it ends. The model is stood in for."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+from avsync import cli
+from avsync.errors import UsageError
+
+# A detector that looks at nothing but the name, for this process and for others.
+STAND_IN = """
+from os.path import isdir, isfile
+
+from avsync.errors import Reason
+from avsync.score.verdict import Reading, TrackVerdict, Verdict
+
+EMBEDDED = "default.safetensors"
+
+class Detector:
+    model, weights_sha256 = "toy", "ab" * 32
+
+    def __init__(self, weights=None, *, trim="default", level=0.05):
+        self.level = level
+
+    def score(self, path):
+        if not isfile(path):
+            words = "is a directory" if isdir(path) else "no such file"
+            return Verdict(str(path), "cannot_judge", Reason.UNREADABLE, words)
+        p = 0.013 if "dubbed" in path.name else 0.42
+        track = TrackVerdict(0, 0.2, 7.9, (1, 2, 3, 4), 6.5, 40.0, {"global": Reading(0.3, 1.2, p)}, 1 - p, p)
+        word = "suspicious" if p <= self.level else "consistent"
+        return Verdict(str(path), word, p_value=p, oddness=1 - p, rests_on=0, tracks=[track], level=self.level)
+"""
+SUBPROCESS = f"""
+import sys, types
+module = types.ModuleType("avsync.detector")
+exec({STAND_IN!r}, module.__dict__)
+sys.modules["avsync.detector"] = module
+from avsync.cli import main
+"""
+
+
+@pytest.fixture
+def detector(monkeypatch):
+    module = SimpleNamespace()
+    exec(STAND_IN, module.__dict__)
+    monkeypatch.setitem(sys.modules, "avsync.detector", module)
+    return module.Detector
+
+
+@pytest.fixture
+def clips(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.mp4", "b/dubbed.MOV", "b/deep/c.webm", "b/notes.txt", "b/._a.mp4", "empty/notes.txt", "x[1].mp4"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"?")
+    return tmp_path
+
+
+def run(*words):
+    return CliRunner().invoke(cli.app, [str(word) for word in words])
+
+
+def spawn(*words, before="", **options):
+    code = f"{SUBPROCESS}\n{before}\nmain()"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    return subprocess.Popen([sys.executable, "-c", code, *map(str, words)], text=True, **pipes)
+
+
+def scored(*words):
+    return [Path(v["path"]).as_posix() for v in json.loads(run("score", "--json", *words).stdout)["verdicts"]]
+
+
+@pytest.mark.usefixtures("detector")
+class TestScore:
+    def test_a_line_and_a_table(self, clips):
+        result = run("score", "a.mp4")
+        first, *table = result.stdout.splitlines()
+        assert first.startswith("a.mp4: consistent — lips and speech of face 0 (0.2–7.9 s) go together")
+        assert any("face" in line and "lag" in line for line in table)
+        assert result.exit_code == 0
+
+    def test_suspicious_is_no_failure(self, clips):
+        assert run("score", "b/dubbed.MOV").exit_code == 0
+
+    def test_folders_are_searched_for_videos(self, clips):
+        assert scored("b") == ["b/deep/c.webm", "b/dubbed.MOV"]
+
+    def test_patterns_are_expanded(self, clips):
+        assert scored("*.mp4", "b/**/*.webm") == ["a.mp4", "x[1].mp4", "b/deep/c.webm"]
+
+    def test_brackets_may_belong_to_a_name(self, clips):
+        assert scored("x[1].mp4") == ["x[1].mp4"]
+
+    def test_each_file_once_in_the_order_given(self, clips):
+        assert scored("b/dubbed.MOV", "a.mp4", "b") == ["b/dubbed.MOV", "a.mp4", "b/deep/c.webm"]
+
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            ("missing.mp4", "no such file"),
+            ("*.avi", "no such file"),
+            ("empty", "no video file in this folder"),
+            ("long" * 99, "no such file"),
+        ],
+    )
+    def test_what_cannot_be_read_is_said_and_stops_nothing(self, clips, name, words):
+        result = run("score", name, "a.mp4")
+        assert f"{name}: cannot judge — unreadable: {words}" in result.stdout
+        assert "a.mp4: consistent" in result.stdout
+        assert result.exit_code == 1
+
+    def test_the_level_decides(self, clips):
+        assert "dubbed.MOV: consistent" in run("score", "b/dubbed.MOV", "--level", "0.01").stdout
+
+    def test_json_is_all_there_is(self, clips):
+        result = run("score", "--json", "a.mp4", "missing.mp4")
+        assert [v["verdict"] for v in json.loads(result.stdout)["verdicts"]] == ["consistent", "cannot_judge"]
+        assert (result.stderr, result.exit_code) == ("", 1)
+
+    @pytest.mark.parametrize("name", ["x.json", "x.csv", "x.html"])
+    def test_output_is_written_beside_the_table(self, clips, name):
+        assert "a.mp4: consistent" in run("score", "a.mp4", "--output", name).stdout
+        assert "a.mp4" in (clips / name).read_text()
+
+    def test_a_wrong_output_is_said_before_the_work(self, clips, detector, monkeypatch):
+        monkeypatch.setattr(detector, "score", lambda self, path: pytest.fail("scored"))
+        assert isinstance(run("score", "a.mp4", "--output", "x.pdf").exception, UsageError)
+
+
+class TestEnd:
+    """How the process ends, and what it says."""
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ["nonsense"],
+            ["score"],
+            ["score", "--nonsense", "a.mp4"],
+            ["score", "--level", "low", "a.mp4"],
+            ["score", "--trim", "all", "a.mp4"],
+            ["score", "--weights", "missing.safetensors", "a.mp4"],
+            ["evaluate", "nonsense", "."],
+            ["evaluate", "fakeavceleb", ".", "--identities", "9"],
+        ],
+    )
+    def test_wrong_usage_is_one_line_and_status_2(self, words):
+        result = run(*words)
+        assert result.exit_code == 2
+        assert result.stderr.splitlines()[-1].startswith("Error: ")
+        assert "Traceback" not in result.stderr
+
+    @pytest.mark.usefixtures("detector")
+    def test_our_own_errors_are_one_line_and_status_2(self, capsys, monkeypatch):
+        monkeypatch.setattr(sys, "argv", ["avsync", "score", "a.mp4", "--output", "\x1b[2J.pdf"])
+        with pytest.raises(SystemExit) as status:
+            cli.main()
+        assert status.value.code == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith("avsync: \\x1b[2J.pdf: a report is written as .json, .csv, .html")
+        assert captured.err.count("\n") == 1
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+    @pytest.mark.parametrize("words", [["--json"], []])
+    def test_a_full_disk_is_one_line(self, clips, words):
+        with Path("/dev/full").open("w") as full:
+            process = spawn("score", "a.mp4", *words, stdout=full)
+            assert process.communicate()[1] == "avsync: [Errno 28] No space left on device\n"
+        assert process.returncode == 2
+
+    def test_in_a_pipe_there_are_only_results(self, clips):
+        out, err = spawn("score", "a.mp4").communicate()
+        assert out.startswith("a.mp4: consistent")
+        assert err == ""
+
+    def test_on_a_terminal_a_bar_shows_progress(self, clips):
+        ours, theirs = pty.openpty()
+        process = spawn("score", "a.mp4", stderr=theirs, env={**os.environ, "TERM": "xterm"})
+        os.close(theirs)
+        out = process.stdout.read()
+        process.wait()
+        assert "scoring" in os.read(ours, 10_000).decode()
+        os.close(ours)
+        assert out.startswith("a.mp4: consistent")
+
+    def test_interrupted(self, clips):
+        before = "module.Detector.score = lambda self, path: (_ for _ in ()).throw(KeyboardInterrupt)"
+        process = spawn("score", "a.mp4", before=before)
+        assert process.communicate() == ("", "avsync: interrupted\n")
+        assert process.returncode == 130
+
+    @pytest.mark.parametrize("words", [["--json"], []])
+    def test_a_reader_that_goes_away_is_no_error(self, clips, words):
+        read, write = os.pipe()
+        os.close(read)
+        process = spawn("score", "a.mp4", *words, stdout=write)
+        os.close(write)
+        assert process.communicate()[1] == ""
+        assert process.returncode == 1
+
+    def test_a_terminal_without_the_letters_is_no_error(self, clips):
+        (clips / "речь.mp4").write_bytes(b"?")
+        out, err = spawn("score", "речь.mp4", env={**os.environ, "PYTHONIOENCODING": "ascii"}).communicate()
+        assert out.startswith("\\u0440\\u0435\\u0447\\u044c.mp4: consistent")
+        assert err == ""
+
+    def test_version(self):
+        assert run("--version").stdout.startswith("avsync 0.")
+
+    def test_module(self):
+        words = [sys.executable, "-m", "avsync", "--version"]
+        assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == run("--version").stdout
+
+
+class TestLightness:
+    def test_nothing_heavy_is_imported(self):
+        code = "import sys, avsync.cli; print(*sys.modules)"
+        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        assert not {"torch", "av", "dlib", "numpy", "scipy", "omegaconf"} & set(out.split())
+
+    def test_help_is_quick(self):
+        def seconds(code):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, check=True)
+            return time.perf_counter() - start
+
+        # Relative to a bare start, so that a busy machine does not fail it: 0.02 s and 0.1 s on an idle one.
+        bare = min(seconds("pass") for _ in range(3))
+        assert min(seconds("from avsync.cli import main; main()") for _ in range(3)) < 15 * bare
+
+
+class TestTrain:
+    def test_hands_the_config_over(self, monkeypatch):
+        seen = []
+        config = SimpleNamespace(load_config=lambda path, overrides: (path, overrides))
+        monkeypatch.setitem(sys.modules, "avsync.config", config)
+        monkeypatch.setitem(sys.modules, "avsync.train", SimpleNamespace(train=seen.append))
+        assert run("train", "c.yaml", "data.root=x", "optim.lr=1e-3").exit_code == 0
+        assert run("train", "c.yaml").exit_code == 0
+        assert seen == [(Path("c.yaml"), ["data.root=x", "optim.lr=1e-3"]), (Path("c.yaml"), [])]
+
+    def test_says_how_to_get_what_it_needs(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "avsync.config", SimpleNamespace(load_config=None))
+        monkeypatch.setitem(sys.modules, "avsync.train", None)
+        assert "pip install 'avsync[train]'" in str(run("train", "c.yaml").exception)
+
+
+@pytest.mark.usefixtures("detector")
+class TestCalibrate:
+    def test_hands_everything_over(self, monkeypatch, tmp_path):
+        seen = []
+        module = SimpleNamespace(calibrate=lambda *words: (seen.append(words[:3]), words[3](1, 2)))
+        monkeypatch.setitem(sys.modules, "avsync.calibrate", module)
+        weights = tmp_path / "in.safetensors"
+        weights.write_bytes(b"?")
+        assert run("calibrate", "a", "b", "--weights", weights, "--output", "out.safetensors").exit_code == 0
+        assert run("calibrate", "a").exit_code == 0
+        assert seen == [
+            ([Path("a"), Path("b")], weights, Path("out.safetensors")),
+            ([Path("a")], "default.safetensors", Path("calibrated.safetensors")),
+        ]
+
+
+@pytest.mark.usefixtures("detector")
+class TestEvaluate:
+    @pytest.fixture
+    def root(self, tmp_path):
+        tree = tmp_path / "FakeAVCeleb"
+        rows = ["source,target1,target2,method,category,type,race,gender,path,"]
+        for identity in ("id0a", "id8b", "idFc"):
+            for kind, method, name in (("RealVideo-RealAudio", "real", "r"), ("FakeVideo-RealAudio", "lips", "dubbed")):
+                folder = f"{kind}/U/U/{identity}"
+                (tree / folder).mkdir(parents=True)
+                (tree / folder / f"{name}.mp4").write_bytes(b"?")
+                rows.append(f"{identity},-,-,{method},A,{kind},U,U,{name}.mp4,FakeAVCeleb/{folder}")
+        (tree / "meta_data.csv").write_text("\n".join(rows))
+        return tree
+
+    @pytest.mark.parametrize(("identities", "clips"), [("all", 3), ("8-f", 2)])
+    def test_prints_and_saves_the_figures(self, root, tmp_path, identities, clips):
+        out = tmp_path / "out"
+        result = run("evaluate", "fakeavceleb", root, "--output", out, "--identities", identities)
+        assert result.exit_code == 0
+        assert f"Judged {clips} of {clips} real clips" in result.stdout
+        summary = json.loads((out / "summary.json").read_text())
+        assert summary["overall"]["auc"]["value"] == 1.0
+        assert summary["settings"]["model"] == "toy"
+
+    def test_a_missing_tree_is_wrong_usage(self, tmp_path):
+        assert isinstance(run("evaluate", "fakeavceleb", tmp_path).exception, UsageError)
+
+
+@pytest.mark.usefixtures("detector")
+class TestDemo:
+    @pytest.fixture(autouse=True)
+    def no_real_clips(self, monkeypatch):
+        def make_clips(folder):
+            paths = folder / "in_sync.mp4", folder / "dubbed.mp4"
+            for path in paths:
+                path.write_bytes(b"?")
+            return paths
+
+        monkeypatch.setattr("avsync.demo.make_clips", make_clips)
+
+    def test_shows_the_difference(self):
+        result = run("demo")
+        assert result.exit_code == 0
+        assert "calls the first consistent and the second suspicious" in result.stdout
+
+    def test_keeps_the_clips_when_told_where(self, tmp_path):
+        run("demo", "--folder", tmp_path)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["dubbed.mp4", "in_sync.mp4"]

@@ -1,0 +1,231 @@
+"""From a config to a checkpoint; the clips are made up, the training is real."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import OmegaConf
+from safetensors.numpy import save_file
+
+from avsync import train as train_module
+from avsync.align import AlignerConfig, load_checkpoint
+from avsync.align.augment import AugmentConfig
+from avsync.align.data import Geometry, Segments
+from avsync.align.module import AlignmentModule
+from avsync.config import Config, DataConfig, TrainerConfig, load_config
+from avsync.datasets.prepare import PreparedClip
+from avsync.errors import UsageError
+from avsync.train import train
+
+T = 40
+DEFAULT = Path(__file__).parents[1] / "configs" / "default.yaml"
+
+
+def made_up_clip(path, seed):
+    rng = np.random.default_rng(seed)
+    landmarks = np.random.default_rng(0).uniform(0, 100, (68, 2)) + rng.normal(0, 1, (T, 68, 2))
+    arrays = {
+        "mouth": rng.integers(0, 256, (T, 96, 96), np.uint8),
+        "landmarks": landmarks.astype(np.float32),
+        "mel": rng.normal(-5, 2, (4 * T, 40)).astype(np.float32),
+        "speech": np.ones(T, np.float32),
+    }
+    save_file(arrays, path)
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """Five clips of ann to train on and one each of bob and cid to validate on; two steps an epoch."""
+    for index, speaker in enumerate(["ann"] * 5 + ["bob", "cid"]):
+        video = tmp_path / "real" / "dev" / "mp4" / speaker / f"video{index}" / "1.mp4"
+        video.parent.mkdir(parents=True)
+        video.touch()
+        made_up_clip(video.with_suffix(".safetensors"), index)
+
+    def prepared(records, _folder, _workers):
+        return [PreparedClip(record, record.path.with_suffix(".safetensors")) for record in records], []
+
+    monkeypatch.setattr(train_module, "prepare", prepared)
+    torch.set_num_threads(1)
+    return Config(
+        data=DataConfig(root=str(tmp_path / "real"), validation=["bob", "cid"], licence="CC BY 4.0"),
+        model=AlignerConfig(width=8, components=4),
+        trainer=TrainerConfig(epochs=2, batch_size=2, segment=16, out=str(tmp_path / "out"), loggers=["csv"]),
+    )
+
+
+def elsewhere(config, name, **changes):
+    out = str(Path(config.trainer.out).with_name(name))
+    return replace(config, trainer=replace(config.trainer, out=out, **changes))
+
+
+def weights(config):
+    return load_checkpoint(train(config)).sha256
+
+
+class TestTrain:
+    def test_writes_a_checkpoint_that_says_where_it_comes_from(self, config, capfd):
+        path = train(config)
+        assert path == Path(config.trainer.out) / "model.safetensors"
+        notes = load_checkpoint(path).notes["provenance"]
+        assert notes["data"] | {"hours": 0} == {
+            "name": "real",
+            "licence": "CC BY 4.0",
+            "excluded_speakers": [],
+            "speakers": 1,
+            "clips": 5,
+            "hours": 0,
+            "left_out": 0,
+        }
+        assert notes["config"]["trainer"] == {"epochs": 2, "batch_size": 2, "segment": 16, "seed": 0}
+        assert set(notes["metrics"]) == {"retrieval", "swap_auc"}
+        assert str(path.parent) not in path.with_suffix(".json").read_text()
+        assert capfd.readouterr() == ("", "")
+
+    def test_learns_and_logs(self, config):
+        model = load_checkpoint(train(config)).model
+        torch.manual_seed(config.trainer.seed)
+        untrained = train_module.TemporalAligner(config.model)
+        assert not torch.equal(*(m.state_dict()["_speech.layers.0.weight"] for m in (model, untrained)))
+        header, *rows = (Path(config.trainer.out) / "csv/version_0/metrics.csv").read_text().splitlines()
+        assert {"train_loss", "retrieval", "swap_auc"} <= set(header.split(","))
+        assert rows
+
+    def test_the_same_seed_gives_the_same_weights(self, config):
+        first = weights(config)
+        assert weights(elsewhere(config, "again")) == first
+        assert weights(elsewhere(config, "other", seed=1)) != first
+
+    def test_killed_and_started_again_it_ends_where_it_would_have(self, config, monkeypatch):
+        through = weights(elsewhere(config, "through"))
+
+        def killed(module):
+            if module.current_epoch == 1:
+                raise SystemError("killed")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(AlignmentModule, "on_train_epoch_end", killed)
+            with pytest.raises(SystemError):
+                train(config)
+        assert not (Path(config.trainer.out) / "model.safetensors").exists()
+        assert weights(config) == through
+
+    def test_a_finished_training_is_not_repeated(self, config, monkeypatch):
+        first = weights(config)
+        monkeypatch.setattr(AlignmentModule, "training_step", lambda *_: pytest.fail("trains again"))
+        assert weights(config) == first
+
+    def test_does_not_go_on_from_another_config(self, config):
+        train(config)
+        other = replace(config, model=AlignerConfig(width=16, components=4))
+        with pytest.raises(UsageError, match=r"trainer\.resume=false"):
+            train(other)
+        afresh = replace(other, trainer=replace(other.trainer, resume=False))
+        assert load_checkpoint(train(afresh)).model.config.width == 16
+
+    @pytest.mark.parametrize("keep", [0, 10, -500])
+    def test_a_damaged_checkpoint_is_a_usage_error(self, config, keep):
+        train(config)
+        last = Path(config.trainer.out) / "checkpoints" / "last.ckpt"
+        last.write_bytes(last.read_bytes()[:keep])
+        with pytest.raises(UsageError, match="damaged"):
+            train(config)
+
+    def test_fakes_are_refused(self, config):
+        (Path(config.data.root) / "FakeVideo-RealAudio").mkdir()
+        with pytest.raises(UsageError, match="fakes"):
+            train(config)
+
+    def test_a_logger_that_is_not_installed_is_a_usage_error(self, config, monkeypatch):
+        monkeypatch.setattr(train_module, "find_spec", lambda _: None)
+        with pytest.raises(UsageError, match="wandb is not installed"):
+            train(elsewhere(config, "out", loggers=["wandb"]))
+
+    def test_clips_that_cannot_be_used_leave_nothing_to_train_on(self, config, monkeypatch):
+        monkeypatch.setattr(train_module, "prepare", lambda *_: ([], []))
+        with pytest.raises(UsageError, match="no usable clip"):
+            train(config)
+
+
+class TestSegments:
+    @pytest.fixture
+    def clip(self, tmp_path):
+        """A clip whose mouths and sound say what time it is."""
+        path = tmp_path / "clock.safetensors"
+        made_up_clip(path, 0)
+        clip = PreparedClip(None, path)
+        arrays = {name: clip.read(name) for name in ("landmarks", "speech")}
+        arrays["mouth"] = np.repeat(np.arange(T, dtype=np.uint8), 96 * 96).reshape(T, 96, 96)
+        arrays["mel"] = np.repeat(np.arange(4 * T, dtype=np.float32) / 4, 40).reshape(4 * T, 40)
+        save_file(arrays, path)
+        return clip
+
+    def segments(self, clip, length, speed):
+        geometry = Geometry.fit([clip], 4)
+        return [Segments([clip], geometry, length, speed, (0, epoch))[0] for epoch in range(30)]
+
+    @pytest.mark.parametrize("speed", [0.0, 0.5])
+    def test_lips_and_sound_keep_one_clock(self, clip, speed):
+        paces = set()
+        for _, mouth, mel, speech in self.segments(clip, 16, speed):
+            seen, heard = mouth[:, 0, 0].float(), mel[::4, 0]
+            assert (seen - heard).abs().max() <= 0.5 + 1e-3
+            assert speech.all()
+            paces.add(round(float(heard[-1] - heard[0]) / 15, 3))
+        assert (len(paces) > 20) if speed else (paces == {1.0})
+
+    def test_a_short_clip_is_filled_with_silence(self, clip):
+        for geometry, mouth, mel, speech in self.segments(clip, 60, 0.0):
+            assert (len(geometry), len(mouth), len(mel), len(speech)) == (60, 60, 240, 60)
+            assert speech[: T - 1].all()
+            assert not speech[T:].any()
+
+
+class TestConfig:
+    def test_the_shipped_file_names_every_key_with_its_default(self):
+        assert OmegaConf.load(DEFAULT) == OmegaConf.structured(Config)
+
+    def test_overrides_count(self):
+        config = load_config(DEFAULT, ["data.root=/real", "optim.lr=1", "data.exclude=[a,'b_*']", "model.pixels=false"])
+        assert config.data.root == "/real"
+        assert config.optim.lr == 1.0
+        assert config.data.exclude == ["a", "b_*"]
+        assert config.model == AlignerConfig(pixels=False)
+        assert config.augment == AugmentConfig()
+
+    @pytest.mark.parametrize(
+        ("override", "said"),
+        [
+            ("data.rot=x", r"data\.rot: Key 'rot' not in 'DataConfig'"),
+            ("model.width=wide", r"model\.width: Value 'wide'"),
+            ("model=3", "Merge error"),
+            ("trainer.epochs=0", r"trainer\.epochs"),
+            ("trainer.loggers=[csv,paper]", "unknown paper"),
+            ("augment.speed=-1", r"augment\.speed"),
+            ("data.validation_share=1.5", r"data\.validation_share"),
+            ("optim.lr=0", r"optim\.lr"),
+            ("model.pixels", "write key=value"),
+            ("data.exclude=[a", "write key=value"),
+            ("data.exclude=[*]", "write key=value"),
+        ],
+    )
+    def test_what_is_wrong_is_said_in_one_line(self, override, said):
+        with pytest.raises(UsageError, match=said) as error:
+            load_config(DEFAULT, ["data.root=x", override])
+        assert "\n" not in str(error.value)
+
+    def test_the_data_must_be_named(self):
+        with pytest.raises(UsageError, match=r"data\.root"):
+            load_config(DEFAULT)
+
+    @pytest.mark.parametrize("text", ["[1, 2]", "a: [", "just text", "\x00"])
+    def test_a_file_that_is_no_config_is_a_usage_error(self, tmp_path, text):
+        (tmp_path / "c.yaml").write_text(text)
+        with pytest.raises(UsageError):
+            load_config(tmp_path / "c.yaml", ["data.root=x"])
+
+    def test_a_missing_file_is_a_usage_error(self, tmp_path):
+        with pytest.raises(UsageError, match="no such config file"):
+            load_config(tmp_path / "c.yaml")
