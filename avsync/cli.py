@@ -147,7 +147,9 @@ def calibrate(
     from avsync.detector import EMBEDDED
 
     with _counting("calibrating") as hook:
-        run(roots, weights or EMBEDDED, output, hook)
+        reference = run(roots, weights or EMBEDDED, output, hook)
+    windows = ", ".join(f"{n:.0f} of {s:g} s" for s, n in zip(reference.seconds, reference.windows, strict=True))
+    print(f"{output}: real clips of {reference.identities} people; windows: {windows}")
 
 
 @evaluate_app.command()

@@ -30,6 +30,8 @@ from avsync.datasets.training import split_by_speaker, training_records
 from avsync.errors import UsageError
 from avsync.media import FPS
 
+NAME = "avsync-temporal-1"
+
 
 def train(config: Config) -> Path:
     """Prepare the clips, train, and write `<out>/model.safetensors` with its JSON.
@@ -60,7 +62,7 @@ def train(config: Config) -> Path:
         trainer = _trainer(config, loggers)
         trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
         metrics = trainer.validate(module, datamodule=data, verbose=False)[0]
-    notes = {"provenance": _provenance(config, recipe, training, left_out, metrics)}
+    notes = {"name": NAME, "provenance": _provenance(config, recipe, training, left_out, metrics)}
     save_checkpoint(model, out / "model.safetensors", notes)
     return out / "model.safetensors"
 
@@ -170,7 +172,7 @@ def _provenance(
             "name": Path(config.data.root).resolve().name,
             "licence": config.data.licence,
             "excluded_speakers": list(config.data.exclude),
-            "speakers": len({clip.record.speaker for clip in training}),
+            "trained_on": sorted({clip.record.speaker for clip in training}),  # calibration leaves them out
             "clips": len(training),
             "hours": round(sum(clip.frames() for clip in training) / FPS / 3600, 3),
             "left_out": left_out,

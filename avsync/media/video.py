@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from math import ceil
 from pathlib import Path
 
 import av
@@ -34,8 +35,8 @@ def frames(
 ) -> Iterator[Frame]:
     """Frames of [start, stop) at 25 per second, each the source picture nearest in time, all of one size.
 
-    The grid starts at the first source picture at or after `start`, so that pictures put before it change nothing
-    after it. In a pause longer than two grid steps (variable frame rate) the last picture stays, as on a screen. If
+    The grid is counted from the file's first picture, so that the same pictures at another rate are met at the same
+    times. In a pause longer than two grid steps (variable frame rate) the last picture stays, as on a screen. If
     the stream is damaged or truncated, `problems` gets one line once the file is read to its end.
 
     Raises:
@@ -43,9 +44,10 @@ def frames(
     """
     held: _Picture | None = None
     origin, index, lasting = 0.0, 0, _STEP
-    for current in _pictures(path, start, stop, problems):
+    for current in _pictures(path, stop, problems):
         if held is None:
             held, origin = current, current.time
+            index = max(0, ceil((start - origin) / _STEP - 1e-6))
             continue
         switch = current.time - min((current.time - held.time) / 2, _STEP / 2)
         while (at := origin + index * _STEP) < min(switch - 1e-6, stop):
@@ -87,8 +89,8 @@ class _Picture:
         return self._upright(self._source)
 
 
-def _pictures(path: Path, start: float, stop: float, problems: list[str] | None) -> Iterator[_Picture]:
-    """Decoded pictures with start ≤ time < stop, times strictly rising."""
+def _pictures(path: Path, stop: float, problems: list[str] | None) -> Iterator[_Picture]:
+    """Decoded pictures before `stop`, times strictly rising."""
     last, upright = float("-inf"), None
     with open_media(path) as container:
         stream = video_stream(container)
@@ -100,6 +102,5 @@ def _pictures(path: Path, start: float, stop: float, problems: list[str] | None)
             last = time
             if time >= stop:
                 return
-            if time >= start - 1e-6:
-                upright = upright or _Upright(picture)
-                yield _Picture(time, picture, upright)
+            upright = upright or _Upright(picture)
+            yield _Picture(time, picture, upright)

@@ -1,6 +1,7 @@
 """Verdicts on the terminal: a line as soon as a file is done, a table of all faces at the end."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TextIO
 
 from rich.box import SIMPLE
@@ -42,7 +43,7 @@ def print_table(verdicts: Sequence[Verdict], file: TextIO | None = None) -> None
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("odd passages", overflow="fold")
     for verdict in verdicts:
-        head = [Text(printable(verdict.path)), Text(LABELS[verdict.verdict], _STYLES[verdict.verdict])]
+        head = [Text(printable(Path(verdict.path).name)), Text(LABELS[verdict.verdict], _STYLES[verdict.verdict])]
         for cells in _rows(verdict):
             table.add_row(*head, *map(Text, cells))
             head = [Text(), Text()]

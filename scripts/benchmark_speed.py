@@ -1,0 +1,147 @@
+"""How fast `avsync score` is with its start, what memory it takes, and where the time goes, as Markdown.
+
+    python scripts/benchmark_speed.py
+
+The talking clip that it makes stays in the system's folder for temporary files, for the next time.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import cycle, islice
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory, gettempdir
+from time import time
+
+import av
+import numpy as np
+from benchmark.report import Row, Tables, circumstances, to_markdown
+from numpy.typing import NDArray
+
+from avsync.demo import make_clips
+from avsync.media import FPS, RATE, AudioReader, write_clip
+
+_DEMO_SECONDS = 8
+_LONGER = (5, 30)
+_HERE = Path(__file__).parent / "benchmark"
+
+
+def main() -> None:
+    """Measure, and print one table after another."""
+    options = _options()
+    clip = _talking_clip(options.seconds, options.height)
+    print(", ".join(f"{name} {fact}" for name, fact in circumstances().items()), end="\n\n", flush=True)
+    tables: Tables = {
+        "Start": _start(options.runs),
+        f"Scoring a clip of {options.height} lines": _scoring(clip, options),
+        "Where the time goes": _stages(clip, options.weights),
+    }
+    print(to_markdown(tables))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure how fast avsync is, and what memory it takes.")
+    parser.add_argument("--seconds", type=int, default=60, help="length of the clip (default: 60)")
+    parser.add_argument("--height", type=int, default=720, help="its lines, even; the width is 16:9 (default: 720)")
+    parser.add_argument("--runs", type=int, default=3, help="the median of so many is reported (default: 3)")
+    parser.add_argument("--long", action="store_true", help="also clips 5 and 30 times as long, once each")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="a checkpoint instead of the built-in one")
+    return parser.parse_args()
+
+
+def _start(runs: int) -> list[Row]:
+    """What the command line takes to say anything, beside Python itself."""
+    python = median(_measure([sys.executable, "-c", "pass"])[0] for _ in range(runs))
+    help_text = median(_measure([sys.executable, "-m", "avsync", "--help"])[0] for _ in range(runs))
+    return [
+        {"command": "python -c pass", "seconds": python, "times as long": 1.0},
+        {"command": "avsync --help", "seconds": help_text, "times as long": help_text / python},
+    ]
+
+
+def _scoring(clip: Path, options: argparse.Namespace) -> list[Row]:
+    weights = ["--weights", str(options.weights)] if options.weights else []
+    command = [sys.executable, "-m", "avsync", "score", "--json", *weights]
+    rows = [_row(options.seconds, [_measure([*command, str(clip)]) for _ in range(options.runs)])]
+    for times in _LONGER if options.long else ():
+        with TemporaryDirectory(prefix="avsync-") as folder:
+            longer = Path(folder) / "longer.mp4"
+            _repeat(clip, longer, times, options.seconds)
+            rows.append(_row(times * options.seconds, [_measure([*command, str(longer)])]))
+    return rows
+
+
+def _row(duration: float, measured: list[tuple[float, float]]) -> Row:
+    seconds = median(seconds for seconds, _ in measured)
+    memory = max(memory for _, memory in measured)
+    return {
+        "clip (s)": duration,
+        "runs": len(measured),
+        "seconds": seconds,
+        "of its duration": f"1/{duration / seconds:.1f}",
+        "peak memory (MB)": round(memory / 1e6),
+    }
+
+
+def _stages(clip: Path, weights: Path | None) -> list[Row]:
+    command = [sys.executable, str(_HERE / "stages.py"), str(time()), str(clip), *([str(weights)] if weights else [])]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    seconds = json.loads(output)
+    total = sum(seconds.values())
+    return [{"stage": name, "seconds": spent, "%": round(100 * spent / total)} for name, spent in seconds.items()]
+
+
+def _measure(command: list[str]) -> tuple[float, float]:
+    """Seconds and peak memory (bytes) of a command."""
+    outer = [sys.executable, str(_HERE / "measure.py"), *command]
+    seconds, memory = json.loads(subprocess.run(outer, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return seconds, memory
+
+
+def _talking_clip(seconds: int, height: int) -> Path:
+    """The demo's clip, enlarged to 16:9 pictures of `height` lines and looped."""
+    clip = Path(gettempdir()) / "avsync-benchmark" / f"talking-{seconds}s-{height}p.mp4"
+    if not clip.exists():
+        print(f"making {clip}", file=sys.stderr, flush=True)
+        clip.parent.mkdir(exist_ok=True)
+        with TemporaryDirectory(prefix="avsync-") as folder:
+            source, _ = make_clips(Path(folder), seconds=_DEMO_SECONDS)
+            sound = AudioReader(source).read(0, _DEMO_SECONDS * RATE)
+            pictures = islice(_enlarged(source, height), seconds * FPS)
+            write_clip(clip, pictures, np.resize(sound, seconds * RATE))
+    return clip
+
+
+def _enlarged(source: Path, height: int) -> Iterator[NDArray[np.uint8]]:
+    with av.open(f"file:{source}") as container:
+        pictures = list(container.decode(video=0))
+    sides = (height * 16 // 9 - height) // 4 * 2  # even, so that the width is even too
+    for picture in cycle(pictures):
+        pixels = picture.reformat(height, height, "rgb24").to_ndarray()
+        yield np.pad(pixels, ((0, 0), (sides, sides), (0, 0)), "edge")
+
+
+def _repeat(clip: Path, longer: Path, times: int, seconds: int) -> None:
+    """Write a clip `times` times after another, without coding it anew."""
+    with av.open(f"file:{longer}", "w") as target:
+        with av.open(f"file:{clip}") as source:
+            streams = [target.add_stream_from_template(stream) for stream in source.streams]
+        for index in range(times):
+            with av.open(f"file:{clip}") as source:
+                for packet in source.demux():
+                    if packet.dts is None or packet.pts is None:  # the empty ones at the end
+                        continue
+                    # A repetition's first sound would begin before the last one of the clip before it ends.
+                    if index and packet.dts < 0 and packet.stream.type == "audio":
+                        continue
+                    later = round(index * (seconds + 0.1) / packet.time_base)
+                    packet.dts, packet.pts = packet.dts + later, packet.pts + later
+                    packet.stream = streams[packet.stream.index]
+                    target.mux(packet)
+
+
+if __name__ == "__main__":
+    main()
