@@ -1,0 +1,23 @@
+"""Audio-visual deepfake detection learned from real video only.
+
+from avsync import Detector
+verdict = Detector().score("clip.mp4")
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from avsync.detector import Detector
+    from avsync.score.verdict import Verdict
+
+__all__ = ["Detector", "Verdict"]
+
+_HOMES = {"Detector": "avsync.detector", "Verdict": "avsync.score.verdict"}
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when asked for: torch takes seconds, and `avsync --help` needs none of it.
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'avsync' has no attribute '{name}'")

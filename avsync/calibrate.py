@@ -22,7 +22,8 @@ from avsync.speech import speech_activity
 
 # Lengths of window that are measured (s); between them, quantiles are interpolated.
 LENGTHS = (1.5, 2.0, 3.0, 4.0, 5.0)
-# Fewer people than this cannot say what one real clip in twenty looks like.
+# Fewer people than this cannot say what one real clip in twenty looks like; a length that few people speak for is left
+# out, and windows of that length are judged beside the nearest that is there.
 _FEWEST = 20
 # Of a data set laid out like FakeAVCeleb, people whose id begins so calibrate; the others are kept for reporting.
 _CALIBRATES = "01234567"
@@ -57,10 +58,11 @@ def calibrate(
                 readings[length][name].append(value)
         if hook:
             hook(done, len(records))
-    if len(set(people[LENGTHS[0]])) < _FEWEST:
+    lengths = [length for length in LENGTHS if len(set(people[length])) >= _FEWEST]
+    if not lengths:
         raise UsageError(f"real clips of {len(set(people[LENGTHS[0]]))} people; at least {_FEWEST} are needed")
-    tables = {length: {name: np.array(readings[length][name]) for name in READINGS} for length in sorted(people)}
-    reference = Reference.fit(tables, people)
+    tables = {length: {name: np.array(readings[length][name]) for name in READINGS} for length in lengths}
+    reference = Reference.fit(tables, {length: people[length] for length in lengths})
     save_checkpoint(checkpoint.model, output, {**checkpoint.notes, "calibration": reference.to_dict()})
     return reference
 

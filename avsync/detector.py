@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import replace
 from hashlib import file_digest
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -36,12 +36,14 @@ class Detector:
         level: the share of real clips that may be called suspicious.
 
     Raises:
-        UsageError: the checkpoint cannot be used, or `level` is not between 0 and 1.
+        UsageError: the checkpoint cannot be used, there is no such `trim`, or `level` is not between 0 and 1.
     """
 
     def __init__(self, weights: Path | None = None, *, trim: Trim = "default", level: float = 0.05) -> None:
         if not 0 < level < 1:
             raise UsageError(f"level {level}: must be between 0 and 1, such as 0.05")
+        if trim not in get_args(Trim):
+            raise UsageError(f"trim {trim}: must be one of {', '.join(get_args(Trim))}")
         checkpoint = load_checkpoint(Path(weights or EMBEDDED))
         self._model, self._faces = checkpoint.model, FaceDetector()
         self._reference = Reference.from_dict(checkpoint.notes.get("calibration"))
@@ -59,20 +61,21 @@ class Detector:
             model=self.model,
             weights_sha256=self.weights_sha256,
         )
+        problems: list[str] = []
         try:
             info = probe(path)
             with path.open("rb") as file:
                 digest = file_digest(file, "sha256").hexdigest()
-            return self._judge(info, replace(verdict, sha256=digest, **_facts(info)))
+            verdict = replace(verdict, sha256=digest, **_facts(info))
+            return self._judge(info, verdict, problems)
         except CannotJudge as refusal:
-            return replace(verdict, reason=refusal.reason, detail=refusal.detail)
+            return replace(verdict, reason=refusal.reason, detail=refusal.detail, warnings=problems)
 
-    def _judge(self, info: MediaInfo, verdict: Verdict) -> Verdict:
+    def _judge(self, info: MediaInfo, verdict: Verdict, problems: list[str]) -> Verdict:
         if not info.has_video:
             raise CannotJudge(Reason.NO_VIDEO, "the file has no moving picture")
         if not info.has_audio:
             raise CannotJudge(Reason.NO_AUDIO, "the file has no sound")
-        problems: list[str] = []
         activity = speech_activity(info.path, self._trim, problems)
         if not len(activity.segments):
             raise CannotJudge(Reason.NO_SPEECH, "no speech is heard")
@@ -104,9 +107,9 @@ class Detector:
         evidence: dict[int, list[Evidence]] = defaultdict(list)
         faces, seen, largest = 0, 0, 0.0
         for clip in talking_clips(info.path, activity, self._faces, problems=problems):
-            faces, seen = faces + 1, max(seen, len(clip))
-            width = float(np.median(face_boxes(clip.squares)[:, 2] - face_boxes(clip.squares)[:, 0]))
-            largest = max(largest, width)
+            left, _, right, _ = np.median(face_boxes(clip.squares), axis=0)
+            width = float(right - left)
+            faces, seen, largest = faces + 1, max(seen, len(clip)), max(largest, width)
             if width >= _MIN_FACE:
                 evidence[clip.track] += [gather(self._model, window) for window in windows(clip)]
         judged = {track: of_track for track, of_track in evidence.items() if of_track}

@@ -156,7 +156,8 @@ class ToyJudge:
         if "noface" in path.name:
             return Verdict(str(path), "cannot_judge", Reason.NO_FACE, "no face\nfound")
         p_value = float(path.stem.rpartition("p")[2])
-        return Verdict(str(path), "suspicious" if p_value <= 0.05 else "consistent", p_value=p_value)
+        word = "suspicious" if p_value <= 0.05 else "consistent"
+        return Verdict(str(path), word, p_value=p_value, oddness=1 - p_value)
 
 
 def record(root: Path, kind: str, method: str, identity: str, name: str) -> ClipRecord:
@@ -202,7 +203,7 @@ class TestEvaluate:
         assert [row["path"] for row in table] == [clip.name for clip in records]
         first = table[0]
         assert (first["verdict"], first["p_value"], first["reason"]) == ("consistent", "0.9", "")
-        assert float(first["oddness"]) == pytest.approx(-math.log10(0.9))
+        assert float(first["oddness"]) == pytest.approx(1 - 0.9)
         assert float(first["leading_silence"]) < 0.03
         assert (table[4]["reason"], table[4]["detail"], table[4]["p_value"]) == ("no_face", "no face found", "")
 

@@ -29,7 +29,7 @@ from avsync.media import FPS
 from avsync.speech import log_mel, speech_activity
 
 # Raise it whenever what is stored changes: old entries are then left alone and new ones made.
-VERSION = 1
+VERSION = 2
 # A clip that shows a face, or lets it speak, for less than this many seconds teaches nothing.
 _MIN_FACE, _MIN_SPEECH = 1.0, 0.5
 # Files handed to the workers at a time: few enough that a million files need no queue of a million.

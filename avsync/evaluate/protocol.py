@@ -79,7 +79,7 @@ def _result(record: ClipRecord, judge: Judge) -> ClipResult:
         reason=verdict.reason or "",
         detail=" ".join(verdict.detail.split()),
         p_value=math.nan if verdict.p_value is None else verdict.p_value,
-        oddness=_oddness(verdict.p_value),
+        oddness=math.nan if verdict.oddness is None else verdict.oddness,
         leading_silence=leading_silence(record.path),
         duration=duration(record.path),
     )
@@ -88,9 +88,3 @@ def _result(record: ClipRecord, judge: Judge) -> ClipResult:
 def _size(path: Path) -> int:
     """Bytes of a file, -1 when it is missing."""
     return path.stat().st_size if path.is_file() else -1
-
-
-def _oddness(p_value: float | None) -> float:
-    if p_value is None:
-        return math.nan
-    return -math.log10(p_value) if p_value > 0 else math.inf

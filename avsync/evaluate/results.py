@@ -26,7 +26,7 @@ class Settings:
 class ClipResult:
     """One row of `clips.csv`.
 
-    `bytes` is the size of the file, -1 when it is missing. `oddness` is -log10 of the p-value: high is fake.
+    `bytes` is the size of the file, -1 when it is missing. `oddness` ranks clips: high is fake.
     `leading_silence` and `duration` are in seconds. NaN is an empty cell.
     """
 

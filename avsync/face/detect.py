@@ -14,7 +14,11 @@ from avsync.face.crop import CONTEXT, PATCH_SIDE, Box
 
 # The HOG detector finds faces of 80 px and more: at this size they are at least an eighth of the picture's width.
 _HOG_SIDE = 640
+# At twice this size it finds those of 40 px too.
+_HARDER_SIDE = 1280
 _MMOD_SIDE = 480
+# The mmod network finds faces of 40 px and more; given a few pixels, dlib corrupts its memory.
+_MMOD_LEAST = 40
 # A close look shows twice the box, so the face fills half of this side.
 _CLOSE_SIDE = 240
 # Where dlib's box lies about the 68 points, in units of the root of the points' mean squared distance from their mean
@@ -34,11 +38,11 @@ class FaceDetector:
 
     def find_harder(self, image: NDArray[np.uint8]) -> list[Box]:
         """Faces that the HOG detector misses (small, turned or partly covered), some hundred times slower."""
-        small, scale = _at_most(image, _HOG_SIDE)
+        small, scale = _at_most(image, _HARDER_SIDE)
         found = self._hog(small, 1)
         if not found:
             small, scale = _at_most(image, _MMOD_SIDE)
-            found = [d.rect for d in self._mmod(np.repeat(small[..., None], 3, axis=2), 0)]
+            found = self._strong(small)
         return [_box(r, scale) for r in found]
 
     def confirm(self, image: NDArray[np.uint8], box: Box) -> bool:
@@ -53,7 +57,7 @@ class FaceDetector:
             reducing_gap=2.0,
         )
         look = np.asarray(close)
-        return bool(self._hog(look, 0)) or bool(self._mmod(np.repeat(look[..., None], 3, axis=2), 0))
+        return bool(self._hog(look, 0)) or bool(self._strong(look))
 
     def landmarks(self, patch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The 68 points, float32 [68, 2] (x, y) in its pixels, of the face in a patch, uint8 [192, 192].
@@ -62,6 +66,11 @@ class FaceDetector:
         """
         shape = self._predictor(patch, dlib.rectangle(*_IN_PATCH))
         return np.array([(p.x, p.y) for p in shape.parts()], np.float32)
+
+    def _strong(self, image: NDArray[np.uint8]) -> list[Any]:
+        if min(image.shape) < _MMOD_LEAST:
+            return []
+        return [d.rect for d in self._mmod(np.repeat(image[..., None], 3, axis=2), 0)]
 
     @cached_property
     def _hog(self) -> Any:

@@ -10,6 +10,7 @@ from avsync.score.texture import together
 _STABLE = [*range(27, 36), 36, 39, 42, 45]
 _EYE_CORNERS = (36, 45)
 _LIPS = slice(48, 68)
+_FLOOR = 1e-4  # eye distances per frame²; a hundredth of what whole-pixel landmarks show, and not nothing in a still
 
 
 def lip_acceleration(landmarks: NDArray[np.float32], weight: NDArray[np.float32]) -> float:
@@ -27,4 +28,4 @@ def lip_acceleration(landmarks: NDArray[np.float32], weight: NDArray[np.float32]
     face = turn * as_complex(points) + shift
     width = np.abs(face[:, _EYE_CORNERS[0]] - face[:, _EYE_CORNERS[1]]).mean()
     acceleration = np.abs(np.diff(face[:, _LIPS], 2, axis=0)).mean(axis=1)
-    return float(np.log(np.average(acceleration, weights=together(weight, 2)) / width))
+    return float(np.log(max(_FLOOR, np.average(acceleration, weights=together(weight, 2)) / width)))

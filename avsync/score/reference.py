@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtr  # the distribution function of Student's t
 
 from avsync.errors import UsageError
 from avsync.score.readings import ASPECTS, READINGS
@@ -108,10 +108,12 @@ class Reference:
             readings = {name: np.array(data["readings"][name], np.float64) for name in READINGS}
             oddness = {aspect: np.array(data["oddness"][aspect], np.float64) for aspect in ASPECTS}
             tables = (*readings.values(), *oddness.values())
-            if windows.shape != seconds.shape or any(t.shape != (len(seconds), len(SHARES)) for t in tables):
-                raise ValueError("shape")
+            if not len(seconds) or windows.shape != seconds.shape or (np.diff(seconds) <= 0).any():
+                raise ValueError("lengths")
+            if any(t.shape != (len(seconds), len(SHARES)) or not np.isfinite(t).all() for t in tables):
+                raise ValueError("quantiles")
             return cls(seconds, windows, int(data["identities"]), readings, oddness)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UsageError("the checkpoint has no calibration of this version; run avsync calibrate") from error
 
     def _at(self, table: Floats, seconds: float) -> Floats:
@@ -133,7 +135,7 @@ def _oddness(tables: Mapping[str, Floats], readings: Mapping[str, Floats | float
     for name, table in tables.items():
         low, middle, high = np.interp([0.25, 0.5, 0.75], SHARES, table)
         scale = max((high - low) / (2 * _QUARTILE), 1e-6)
-        total = total - np.log10(np.maximum(student.cdf((readings[name] - middle) / scale, _FREEDOM), 1e-12))
+        total = total - np.log10(np.maximum(stdtr(_FREEDOM, (readings[name] - middle) / scale), 1e-12))
     return np.asarray(total)
 
 

@@ -71,10 +71,10 @@ def speech_activity(path: Path, trim: Trim = "default", problems: list[str] | No
     Raises:
         CannotJudge: `unreadable`.
     """
-    power, first = _power(path, problems)
-    duration = len(power) * _HOP / RATE
+    power, first, samples = _power(path, problems)
+    duration = samples / RATE
     if trim == "none":
-        return SpeechActivity(np.array([[0.0, duration]]), duration)
+        return SpeechActivity(np.array([[0.0, duration]])[: samples > 0], duration)
     if trim == "paper":
         begin = np.floor(first / RATE * FPS) / FPS
         return SpeechActivity(np.array([[begin, duration]])[: first >= 0], duration)
@@ -103,8 +103,9 @@ def _tightened(voiced: NDArray[np.float64], strong: NDArray[np.bool_]) -> NDArra
     return np.array([(s[0] / 100, (s[-1] + 1) / 100) for s in inside if len(s)], np.float64).reshape(-1, 2)
 
 
-def _power(path: Path, problems: list[str] | None) -> tuple[NDArray[np.float64], int]:
-    """Mean square of every 10 ms, and the index of the first sample above the paper's threshold (-1: none)."""
+def _power(path: Path, problems: list[str] | None) -> tuple[NDArray[np.float64], int, int]:
+    """Mean square of every 10 ms (the last filled up with zeros, as if silence followed), the index of the first sample
+    above the paper's threshold (-1: none), and the number of samples."""
     rest, powers, first, seen = np.zeros(0, np.float32), [], -1, 0
     for block in audio_blocks(path, problems):
         if first < 0 and (above := np.abs(block) > PAPER_THRESHOLD).any():
@@ -113,8 +114,13 @@ def _power(path: Path, problems: list[str] | None) -> tuple[NDArray[np.float64],
         samples = np.concatenate([rest, block])
         whole = len(samples) // _HOP * _HOP
         rest = samples[whole:]
-        powers.append(np.square(samples[:whole], dtype=np.float64).reshape(-1, _HOP).mean(axis=1))
-    return (np.concatenate(powers) if powers else np.zeros(0)), first
+        powers.append(_mean_square(samples[:whole]))
+    powers.append(_mean_square(np.pad(rest, (0, -len(rest) % _HOP))))
+    return np.concatenate(powers), first, seen
+
+
+def _mean_square(samples: NDArray[np.float32]) -> NDArray[np.float64]:
+    return np.asarray(np.square(samples, dtype=np.float64).reshape(-1, _HOP).mean(axis=1))
 
 
 def _voiced(reader: AudioReader, start: int, stop: int, gain: float) -> NDArray[np.float64]:
