@@ -21,7 +21,7 @@ from avsync.score.windows import MIN_SPEECH
 from avsync.speech import speech_activity
 
 # Lengths of window that are measured (s); between them, quantiles are interpolated.
-LENGTHS = (1.5, 2.0, 3.0, 4.0, 5.0)
+LENGTHS = (1.5, 2.0, 2.5, 3.0)
 # Fewer people than this cannot say what one real clip in twenty looks like; a length that few people speak for is left
 # out, and windows of that length are judged beside the nearest that is there.
 _FEWEST = 20

@@ -148,8 +148,8 @@ def calibrate(
 
     with _counting("calibrating") as hook:
         reference = run(roots, weights or EMBEDDED, output, hook)
-    windows = ", ".join(f"{n:.0f} of {s:g} s" for s, n in zip(reference.seconds, reference.windows, strict=True))
-    print(f"{output}: real clips of {reference.identities} people; windows: {windows}")
+    counts = ", ".join(f"{n:.0f} of {s:g} s" for s, n in zip(reference.seconds, reference.people, strict=True))
+    print(f"{output}: people with real windows: {counts}")
 
 
 @evaluate_app.command()
@@ -202,10 +202,11 @@ def demo(
             verdicts.append(verdict)
             print_verdict(verdict)
     print_table(verdicts)
-    first, second = (verdict.verdict.replace("_", " ") for verdict in verdicts)
-    print("Both clips show the same lips; the first is heard with the speech that moved them, the second with another.")
-    print(f"By how lips and speech go together, avsync calls the first {first} and the second {second}.")
     _exit(verdicts)
+    own, other = (verdict.tracks[0].aspects["speech"] for verdict in verdicts)
+    print("Both clips show the same lips; the first is heard with the speech that moved them, the second with another.")
+    print(f"Lips fit as badly in {own:.0%} of real clips for the first, in {other:.1%} for the second (p lips).")
+    print("The face is a warped photograph in both, and looks like one (p face).")
 
 
 def _inputs(names: Iterable[str]) -> list[Path]:

@@ -74,7 +74,7 @@ class TestTrain:
             "name": "real",
             "licence": "CC BY 4.0",
             "excluded_speakers": [],
-            "trained_on": ["id1"],
+            "trained_on": ["ann"],
             "clips": 5,
             "hours": 0,
             "left_out": 0,

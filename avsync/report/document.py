@@ -36,7 +36,7 @@ verdicts[]              one for each file, in the order they were scored
     speech_seconds      seconds of speech heard while it is seen
     lag_ms              by how many milliseconds the sound comes after the lips; negative: before
     aspects             p-values of the two questions: "speech", whether the lips fit the speech; "picture", whether
-                        the face moves and looks like a real one; the face's p_value is twice the smaller one
+                        the face moves and looks like a real one; p_value is the share of which either is as odd
     readings            by name, what the aspects are made of (and worst_moment: how much worse the worst 0.6 s fit)
       value             the reading itself
       percentile        its place among real clips, 0 to 100

@@ -16,23 +16,18 @@ _TOGETHER = 0.5
 
 
 def judge_track(track: int, evidence: Sequence[Evidence], reference: Reference, level: float) -> TrackVerdict:
-    """What the windows of one track say together.
+    """What the windows of one track say together: the mean oddness of each aspect, beside single real windows.
 
-    The p-value is twice the smaller one of the two aspects (Bonferroni). An aspect of several windows is odd by their
-    mean or by the oddest of them: twice the smaller of the p-value of their mean and that of the oddest times their
-    number.
+    A mean of several windows varies less than one, so that the p-value of a long track is, if anything, too large.
     """
     weight = np.array([e.speech_seconds for e in evidence])
     seconds = float(np.average([e.seconds for e in evidence], weights=weight))
-    aspects, surprise = {}, []
-    shares = np.ones(len(evidence))
-    for aspect in ASPECTS:
-        odd = np.array([reference.odd(aspect, e.readings, e.seconds) for e in evidence])
-        p = np.array([reference.p_odd(aspect, value, e.seconds) for value, e in zip(odd, evidence, strict=True)])
-        mean = float(np.average(odd, weights=weight))
-        aspects[aspect] = _of_windows(reference.p_odd(aspect, mean, seconds), p)
-        surprise.append(reference.surprise(aspect, mean, seconds))
-        shares = np.minimum(shares, len(ASPECTS) * p)
+    odd = [{aspect: reference.odd(aspect, e.readings, e.seconds) for aspect in ASPECTS} for e in evidence]
+    mean = {aspect: float(np.average([o[aspect] for o in odd], weights=weight)) for aspect in ASPECTS}
+    shares = [
+        reference.p_surprise(reference.surprises(o, e.seconds), e.seconds) for o, e in zip(odd, evidence, strict=True)
+    ]
+    oddness = reference.surprises(mean, seconds)
     values = {name: float(np.average([e.readings[name] for e in evidence], weights=weight)) for name in READINGS}
     left, top, right, bottom = (round(float(v)) for v in np.median([e.box for e in evidence], axis=0))
     return TrackVerdict(
@@ -46,19 +41,15 @@ def judge_track(track: int, evidence: Sequence[Evidence], reference: Reference, 
             name: Reading(value, reference.percentile(name, value, seconds), reference.p_value(name, value, seconds))
             for name, value in values.items()
         },
-        aspects=aspects,
-        oddness=max(surprise),
-        p_value=min(1.0, len(ASPECTS) * min(aspects.values())),
+        aspects={aspect: reference.p_odd(aspect, mean[aspect], seconds) for aspect in ASPECTS},
+        oddness=oddness,
+        p_value=reference.p_surprise(oddness, seconds),
         segments=[
-            Segment(e.start, e.start + e.seconds, float(share))
+            Segment(e.start, e.start + e.seconds, share)
             for e, share in zip(evidence, shares, strict=True)
             if share <= level
         ],
     )
-
-
-def _of_windows(p_mean: float, p: NDArray[np.float64]) -> float:
-    return float(p[0]) if len(p) == 1 else min(1.0, 2 * min(p_mean, len(p) * float(p.min())))
 
 
 def _mean_curve(evidence: Sequence[Evidence], weight: NDArray[np.float64]) -> NDArray[np.float64]:

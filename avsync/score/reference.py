@@ -26,17 +26,17 @@ class Reference:
 
     Attributes:
         seconds: float [L], rising; the lengths of window that were measured.
-        windows: float [L], how many windows of each length.
-        identities: how many people they are of.
+        people: float [L], of how many people there are windows of each length.
         readings: of each reading, quantiles float [L, 101] at shares 0, 0.01 … 1.
         oddness: the same of each aspect's oddness, every window measured beside the other people's windows.
+        surprise: float [L, 101], the same of the larger `surprise` of the two aspects.
     """
 
     seconds: Floats
-    windows: Floats
-    identities: int
+    people: Floats
     readings: dict[str, Floats]
     oddness: dict[str, Floats]
+    surprise: Floats
 
     @classmethod
     def fit(cls, readings: Mapping[float, Mapping[str, Floats]], people: Mapping[float, Sequence[str]]) -> Self:
@@ -47,16 +47,24 @@ class Reference:
             people: by length, whose window each is.
         """
         lengths = sorted(readings)
-        names = {length: np.array(people[length]) for length in lengths}
+        tables: dict[str, list[Floats]] = {name: [] for name in (*READINGS, *ASPECTS, "surprise")}
+        for length in lengths:
+            names = np.array(people[length])
+            for name in READINGS:
+                tables[name].append(_quantiles(readings[length][name], names))
+            surprise = []
+            for aspect in ASPECTS:
+                odd = _left_out(aspect, readings[length], names)
+                tables[aspect].append(_quantiles(odd, names))
+                surprise.append(_surprise(odd, tables[aspect][-1]))
+            tables["surprise"].append(_quantiles(np.max(surprise, axis=0), names))
+        stacked = {name: np.stack(rows) for name, rows in tables.items()}
         return cls(
             np.array(lengths),
-            np.array([len(names[length]) for length in lengths], np.float64),
-            len({person for of_length in people.values() for person in of_length}),
-            {name: np.stack([_quantiles(readings[n][name], names[n]) for n in lengths]) for name in READINGS},
-            {
-                aspect: np.stack([_quantiles(_left_out(aspect, readings[n], names[n]), names[n]) for n in lengths])
-                for aspect in ASPECTS
-            },
+            np.array([len(set(people[length])) for length in lengths], np.float64),
+            {name: stacked[name] for name in READINGS},
+            {aspect: stacked[aspect] for aspect in ASPECTS},
+            stacked["surprise"],
         )
 
     def percentile(self, name: str, value: float, seconds: float) -> float:
@@ -78,22 +86,22 @@ class Reference:
         share = 1 - np.interp(oddness, self._at(self.oddness[aspect], seconds), SHARES)
         return self._counted(float(share), seconds)
 
-    def surprise(self, aspect: str, oddness: float, seconds: float) -> float:
-        """-log10 of a smooth p-value, which ranks also what is odder than every real window.
+    def surprises(self, oddness: Mapping[str, float], seconds: float) -> float:
+        """-log10 of a smooth p-value of the odder aspect, which ranks also what is odder than every real window."""
+        return max(float(_surprise(odd, self._at(self.oddness[aspect], seconds))) for aspect, odd in oddness.items())
 
-        Exponential through the median (p = 0.5) and the 90th percentile (p = 0.1) of real windows.
-        """
-        middle, high = np.interp([0.5, 0.9], SHARES, self._at(self.oddness[aspect], seconds))
-        return float(np.log10(2) + np.log10(5) * (oddness - middle) / max(high - middle, 1e-6))
+    def p_surprise(self, surprise: float, seconds: float) -> float:
+        """Conformal: the share of real windows of that length either aspect of which surprises as much."""
+        return self._counted(float(1 - np.interp(surprise, self._at(self.surprise, seconds), SHARES)), seconds)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: quantiles and counts, nothing else."""
         return {
             "seconds": self.seconds.tolist(),
-            "windows": self.windows.tolist(),
-            "identities": self.identities,
+            "people": self.people.tolist(),
             "readings": {name: np.round(table, 5).tolist() for name, table in self.readings.items()},
             "oddness": {aspect: np.round(table, 5).tolist() for aspect, table in self.oddness.items()},
+            "surprise": np.round(self.surprise, 5).tolist(),
         }
 
     @classmethod
@@ -104,15 +112,15 @@ class Reference:
             UsageError: it is something else.
         """
         try:
-            seconds, windows = (np.array(data[key], np.float64) for key in ("seconds", "windows"))
+            seconds, people, surprise = (np.array(data[key], np.float64) for key in ("seconds", "people", "surprise"))
             readings = {name: np.array(data["readings"][name], np.float64) for name in READINGS}
             oddness = {aspect: np.array(data["oddness"][aspect], np.float64) for aspect in ASPECTS}
-            tables = (*readings.values(), *oddness.values())
-            if not len(seconds) or windows.shape != seconds.shape or (np.diff(seconds) <= 0).any():
+            tables = (*readings.values(), *oddness.values(), surprise)
+            if not len(seconds) or people.shape != seconds.shape or (np.diff(seconds) <= 0).any():
                 raise ValueError("lengths")
             if any(t.shape != (len(seconds), len(SHARES)) or not np.isfinite(t).all() for t in tables):
                 raise ValueError("quantiles")
-            return cls(seconds, windows, int(data["identities"]), readings, oddness)
+            return cls(seconds, people, readings, oddness, surprise)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UsageError("the checkpoint has no calibration of this version; run avsync calibrate") from error
 
@@ -121,7 +129,8 @@ class Reference:
         return np.array([np.interp(seconds, self.seconds, column) for column in table.T])
 
     def _counted(self, share: float, seconds: float) -> float:
-        count = float(np.interp(seconds, self.seconds, self.windows))
+        # People, not windows, are drawn independently: no p-value is below one in as many people and one more.
+        count = float(np.interp(seconds, self.seconds, self.people))
         return float(min(1.0, (share * count + 1) / (count + 1)))
 
 
@@ -137,6 +146,12 @@ def _oddness(tables: Mapping[str, Floats], readings: Mapping[str, Floats | float
         scale = max((high - low) / (2 * _QUARTILE), 1e-6)
         total = total - np.log10(np.maximum(stdtr(_FREEDOM, (readings[name] - middle) / scale), 1e-12))
     return np.asarray(total)
+
+
+def _surprise(oddness: Floats | float, table: Floats) -> Floats:
+    """-log10 p of an exponential through the median (p = 0.5) and the 90th percentile (p = 0.1) of real windows."""
+    middle, high = np.interp([0.5, 0.9], SHARES, table)
+    return np.asarray(np.log10(2) + np.log10(5) * (oddness - middle) / max(high - middle, 1e-6))
 
 
 def _left_out(aspect: str, readings: Mapping[str, Floats], people: NDArray[np.str_]) -> Floats:

@@ -33,8 +33,8 @@ class TrackVerdict:
     `lag_ms` is by how much the sound comes after the lips; constant lags are common in real files: reported, not
     punished. `aspects` are the p-values of the two questions asked: "speech", whether the lips fit it, and "picture",
     whether the face moves and looks like a real one; each is the share of real windows of this length that are at least
-    as odd. `p_value` is twice the smaller one. `oddness`, -log10 of a smooth p-value, ranks what is odder than any real
-    window. `readings` are what the aspects are made of.
+    as odd. `p_value` is the share of which either aspect surprises as much. `oddness`, -log10 of a smooth p-value,
+    ranks what is odder than any real window. `readings` are what the aspects are made of.
     """
 
     track: int
