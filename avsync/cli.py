@@ -199,14 +199,13 @@ def demo(
         in_sync, dubbed = make_clips(folder or Path(temporary))
         verdicts = []
         for verdict in _score_all([in_sync, dubbed], Detector()):
-            verdicts.append(verdict)
-            print_verdict(verdict)
+            verdicts.append(replace(verdict, path=Path(verdict.path).name))
+            print_verdict(verdicts[-1])
     print_table(verdicts)
     _exit(verdicts)
     own, other = (verdict.tracks[0].aspects["speech"] for verdict in verdicts)
     print("Both clips show the same lips; the first is heard with the speech that moved them, the second with another.")
     print(f"Lips fit as badly in {own:.0%} of real clips for the first, in {other:.1%} for the second (p lips).")
-    print("The face is a warped photograph in both, and looks like one (p face).")
 
 
 def _inputs(names: Iterable[str]) -> list[Path]:

@@ -43,7 +43,7 @@ def _flash_and_click(
         if video is not None:
             video.width, video.height, video.pix_fmt, video.codec_context.time_base = *size, pix_fmt, tick
             for stamp in stamps:
-                white = moment - 1e-6 <= stamp * tick < moment + 0.12
+                white = moment - 1e-6 <= stamp * tick < moment + 0.1195
                 pixels = np.full((size[1], size[0], 3), 255 if white else 20, np.uint8)
                 frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
                 frame.pts, frame.time_base = stamp + round(clock / tick), tick

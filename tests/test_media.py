@@ -172,7 +172,7 @@ class TestGrid:
         for frame in shown:
             source = times[np.searchsorted(switches, frame.time + 1e-5)]
             if np.abs(switches - frame.time).min() > 1e-3:  # Matroska rounds to milliseconds
-                assert (frame.image.mean() > 128) == (moment - 1e-6 <= source < moment + 0.12)
+                assert (frame.image.mean() > 128) == (moment - 1e-6 <= source < moment + 0.1195)
 
     @pytest.mark.parametrize("fps", [25, 30, 60])
     def test_a_later_start_leaves_the_grid_where_it_is(self, make, fps):

@@ -17,7 +17,7 @@ def lattice(lips: Tensor, speech: Tensor, weight: Tensor, temperature: float, ta
     fits everywhere; what is left estimates their pointwise mutual information, and does not grow with the clip.
 
     Args:
-        lips, speech: float [T, C] of unit length.
+        lips, speech: float [T, C] of unit length, or shorter where they are less sure.
         weight: float [T], the share of speech in each frame.
         temperature: what dot products are multiplied by.
         tau: the largest offset in frames.

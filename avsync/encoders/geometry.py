@@ -13,6 +13,12 @@ Floats = NDArray[np.float32]
 _STABLE = [*range(27, 36), 36, 39, 42, 45]
 _MOVING = [*range(48, 68), *range(5, 12)]
 _EYES = (slice(36, 42), slice(42, 48))
+# Which point each point becomes in a mirror: jaw, brows, nose, eyes, outer and inner lips of the 68-point convention.
+_MIRROR = [
+    *(*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1)),
+    *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),
+    *(*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65),
+]
 POINTS = 2 * len(_MOVING)  # 54 coordinates
 _ROUNDS = 3  # of generalised Procrustes analysis; the mean is stable after two
 
@@ -31,6 +37,11 @@ def mean_face(landmarks: Floats) -> Floats:
         turn, shift = similarity(faces, mean)
         mean = _upright((turn * as_complex(faces) + shift).mean(axis=0))
     return np.asarray(mean, np.float32)
+
+
+def mirrored(landmarks: Floats) -> Floats:
+    """The landmarks, float32 [T, 68, 2], of the mirror image, about x = 0."""
+    return landmarks[:, _MIRROR] * np.array([-1, 1], np.float32)
 
 
 def lip_points(landmarks: Floats, face: Floats) -> Floats:

@@ -1,6 +1,7 @@
 """What one window says: its readings, and the mean lattice that its lag is read from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
@@ -31,6 +32,11 @@ class Evidence:
     box: NDArray[np.float64]
     curve: NDArray[np.float32]
     readings: dict[str, float]
+
+    def at(self, lag: int) -> Self:
+        """The same with `agreement` read at a lag in frames, where the window can judge it."""
+        agreement = float(self.curve[TAU + lag])
+        return self if np.isnan(agreement) else replace(self, readings={**self.readings, "agreement": agreement})
 
 
 def gather(model: TemporalAligner, window: TalkingClip) -> Evidence:

@@ -18,9 +18,12 @@ _TOGETHER = 0.5
 def judge_track(track: int, evidence: Sequence[Evidence], reference: Reference, level: float) -> TrackVerdict:
     """What the windows of one track say together: the mean oddness of each aspect, beside single real windows.
 
-    A mean of several windows varies less than one, so that the p-value of a long track is, if anything, too large.
+    All windows are read at the track's own lag. A mean of several windows varies less than one, so that the p-value of
+    a long track is, if anything, too large.
     """
     weight = np.array([e.speech_seconds for e in evidence])
+    lag = lag_of(_mean_curve(evidence, weight))
+    evidence = [e.at(lag) for e in evidence]
     seconds = float(np.average([e.seconds for e in evidence], weights=weight))
     odd = [{aspect: reference.odd(aspect, e.readings, e.seconds) for aspect in ASPECTS} for e in evidence]
     mean = {aspect: float(np.average([o[aspect] for o in odd], weights=weight)) for aspect in ASPECTS}
@@ -36,7 +39,7 @@ def judge_track(track: int, evidence: Sequence[Evidence], reference: Reference, 
         end=evidence[-1].start + evidence[-1].seconds,
         box=(left, top, right, bottom),
         speech_seconds=float(weight.sum()),
-        lag_ms=1000 / FPS * lag_of(_mean_curve(evidence, weight)),
+        lag_ms=1000 / FPS * lag,
         readings={
             name: Reading(value, reference.percentile(name, value, seconds), reference.p_value(name, value, seconds))
             for name, value in values.items()
