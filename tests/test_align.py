@@ -18,7 +18,15 @@ from avsync.align import (
 )
 from avsync.align.augment import AugmentConfig, augment_geometry, augment_mel, augment_mouths
 from avsync.align.module import retrieval, swap_auc
-from avsync.encoders import lip_geometry, lip_points, mean_face, mouth_pixels, principal_components, standardise_mel
+from avsync.encoders import (
+    lip_geometry,
+    lip_points,
+    mean_face,
+    mirrored,
+    mouth_pixels,
+    principal_components,
+    standardise_mel,
+)
 from avsync.errors import UsageError
 
 T = 20
@@ -70,6 +78,15 @@ class TestEncoders:
         assert eyes[1] == pytest.approx(0, abs=1e-5)
         np.testing.assert_allclose(face.mean(axis=0), 0, atol=1e-5)
         assert (face**2).sum(axis=1).mean() == pytest.approx(1, abs=1e-4)
+
+    def test_a_mirrored_face_is_a_face(self):
+        """Eyes stay eyes and lips lips, left becomes right, and the mirror image of the mirror image is the face."""
+        landmarks = talking_face()
+        there = mirrored(landmarks)
+        np.testing.assert_array_equal(mirrored(there), landmarks)
+        for part in (range(17), range(17, 27), range(27, 36), range(36, 48), range(48, 60), range(60, 68)):
+            at = {tuple(point) for point in landmarks[0, part] * [-1, 1]}
+            assert {tuple(point) for point in there[0, part]} == at
 
     def test_principal_components_have_unit_variance_over_speech(self):
         landmarks, speech = talking_face(400), np.ones(400, np.float32)

@@ -265,10 +265,10 @@ def reference():
 
 
 def window(readings, index=0, seconds=3.0, start=0.0, lag=0):
-    curve = np.zeros(2 * TAU + 1, np.float32)
-    curve[TAU + lag] = 1.0
     box = np.array([10.0, 20.0, 110.0, 120.0])
     values = {name: float(np.atleast_1d(value)[index]) for name, value in readings.items()}
+    curve = np.full(2 * TAU + 1, values["agreement"] - 1)
+    curve[TAU + lag] = values["agreement"]
     return Evidence(start, seconds, 0.8 * seconds, box, curve, values)
 
 
@@ -427,6 +427,12 @@ class TestJudging:
         )
         verdict = judge_track(0, [short, long], reference, level=0.05)
         assert (verdict.lag_ms, verdict.speech_seconds) == (40, 4)
+
+    def test_windows_that_find_different_lags_fit_less_together(self, reference):
+        same, other = (window(at_share(reference, 0.5), lag=lag) for lag in (2, -4))
+        together, apart = (judge_track(0, [same, w], reference, 0.05) for w in (same, other))
+        assert apart.readings["agreement"].value < together.readings["agreement"].value
+        assert apart.aspects["speech"] < together.aspects["speech"]
 
     def test_windows_where_an_offset_cannot_be_judged_do_not_count_for_it(self, reference):
         dark = window(at_share(reference, 0.5))
