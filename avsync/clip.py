@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.face import Face, FaceDetector, FaceTracker, mouth_crops, to_picture
-from avsync.media import FPS, RATE, AudioReader, frames
+from avsync.media import FPS, RATE, AudioReader, ahead, frames
 from avsync.speech import SpeechActivity
 
 SAMPLES = RATE // FPS  # samples of sound per frame
@@ -89,7 +89,7 @@ def talking_clips(
     start, stop = span or (activity.start, activity.stop)
     tracker, reader = FaceTracker(detector), AudioReader(audio or path)
     passage = _Passage()
-    for frame in frames(path, start, stop, problems):
+    for frame in ahead(frames(path, start, stop, problems)):
         passage.add(frame.time, tracker.update(frame.image))
         if len(passage) == PASSAGE_SECONDS * FPS:
             yield from passage.clips(reader, activity)

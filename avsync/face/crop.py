@@ -38,10 +38,12 @@ def cut_patch(image: NDArray[np.uint8], square: NDArray[np.int64]) -> NDArray[np
         square: left, top and side, int [3].
     """
     left, top, side = square
-    rows = np.arange(top, top + side).clip(0, image.shape[0] - 1)
-    columns = np.arange(left, left + side).clip(0, image.shape[1] - 1)
-    cut = Image.fromarray(image[rows[:, None], columns])
-    return np.asarray(cut.resize((PATCH_SIDE, PATCH_SIDE), Image.Resampling.BILINEAR))
+    cut = image[max(top, 0) : top + side, max(left, 0) : left + side]
+    if cut.shape != (side, side):  # repeating edges means gathering every pixel: only where it must be
+        rows = np.arange(top, top + side).clip(0, image.shape[0] - 1)
+        columns = np.arange(left, left + side).clip(0, image.shape[1] - 1)
+        cut = image[rows[:, None], columns]
+    return np.asarray(Image.fromarray(cut).resize((PATCH_SIDE, PATCH_SIDE), Image.Resampling.BILINEAR))
 
 
 def to_picture(points: NDArray[np.float32], squares: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -18,13 +18,13 @@ from avsync.align import TemporalAligner, lattice, mean_over_time
 from avsync.clip import TalkingClip
 from avsync.detector import EMBEDDED, Detector
 from avsync.face import FaceTracker
-from avsync.media import frames
+from avsync.media import ahead
 from avsync.score.readings import read_lattice, read_pictures
 from avsync.speech import log_mel, speech_activity
 
 # None of these calls another.
 _STAGES: dict[str, tuple[Callable[..., Any], ...]] = {
-    "decode pictures": (frames,),
+    "wait for pictures, decoded in a thread": (ahead,),
     "find and follow faces, landmarks": (FaceTracker.update,),
     "decode sound, find speech": (speech_activity,),
     "mouth crops, picture readings": (TalkingClip.mouths, read_pictures),
