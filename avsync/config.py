@@ -73,7 +73,7 @@ class TrainerConfig:
         resume: go on from the last checkpoint in `out`, if there is one.
     """
 
-    epochs: int = 40
+    epochs: int = 20
     batch_size: int = 32
     segment: int = 50
     loaders: int = 0

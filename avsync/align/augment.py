@@ -49,7 +49,7 @@ class AugmentConfig:
     """
 
     speed: float = 0.25
-    random_filter: float = 0.0
+    random_filter: float = 0.3
 
     def __post_init__(self) -> None:
         if not (0 <= self.speed <= 1 and 0 <= self.random_filter <= 1):

@@ -34,7 +34,7 @@ class AlignerConfig:
     pixels: bool = True
     width: int = 96
     components: int = 16
-    dropout: float = 0.1
+    dropout: float = 0.2
     input_dropout: float = 0.15
 
     def __post_init__(self) -> None:
