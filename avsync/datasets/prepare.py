@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,7 @@ def _arrays(record: ClipRecord) -> dict[str, NDArray[Any]]:
     activity = speech_activity(record.audio or record.path)
     if not len(activity.segments):
         raise CannotJudge(Reason.NO_SPEECH, "nobody speaks")
-    clips = talking_clips(record.path, activity, _detector(), span=(0.0, float("inf")), audio=record.audio)
+    clips = talking_clips(record.path, activity, FaceDetector(), span=(0.0, float("inf")), audio=record.audio)
     clip = max(clips, key=len, default=None)
     if clip is None:
         raise CannotJudge(Reason.NO_FACE, "no face is found")
@@ -160,11 +160,6 @@ def _check(clip: TalkingClip) -> None:
         raise CannotJudge(Reason.TOO_SHORT, f"a face is seen for {len(clip) / FPS:.1f} s only")
     if clip.speech.sum() < _MIN_SPEECH * FPS:
         raise CannotJudge(Reason.NO_SPEECH, f"{clip.speech.sum() / FPS:.1f} s of speech while a face is seen")
-
-
-@cache
-def _detector() -> FaceDetector:
-    return FaceDetector()
 
 
 def _key(record: ClipRecord) -> str:

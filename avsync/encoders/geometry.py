@@ -10,7 +10,7 @@ from avsync.face.crop import as_complex, similarity
 Floats = NDArray[np.float32]
 
 # Points that speech hardly moves (nose and eye corners) fix the frame; lips and chin are described in it.
-_STABLE = [*range(27, 36), 36, 39, 42, 45]
+STABLE = [*range(27, 36), 36, 39, 42, 45]
 _MOVING = [*range(48, 68), *range(5, 12)]
 _EYES = (slice(36, 42), slice(42, 48))
 # Which point each point becomes in a mirror: jaw, brows, nose, eyes, outer and inner lips of the 68-point convention.
@@ -54,7 +54,7 @@ def lip_points(landmarks: Floats, face: Floats) -> Floats:
     Returns:
         float32 [T, 54]: x and y of each point in turn.
     """
-    turn, shift = similarity(landmarks[:, _STABLE].astype(np.float64), face[_STABLE].astype(np.float64))
+    turn, shift = similarity(landmarks[:, STABLE].astype(np.float64), face[STABLE].astype(np.float64))
     moving = turn * as_complex(landmarks[:, _MOVING]) + shift
     return np.stack([moving.real, moving.imag], axis=-1).reshape(-1, POINTS).astype(np.float32)
 

@@ -6,9 +6,7 @@ import numpy as np
 
 from avsync.errors import CannotJudge
 from avsync.media import RATE, audio_blocks, probe
-
-# Smeu et al., CVPR 2025 (AVH-Align): a sample at 16 kHz above this in size is the end of the leading silence.
-SILENCE = 0.0005
+from avsync.speech import PAPER_THRESHOLD
 
 
 def leading_silence(path: Path) -> float:
@@ -19,7 +17,7 @@ def leading_silence(path: Path) -> float:
     samples = 0
     try:
         for block in audio_blocks(path):
-            loud = np.flatnonzero(np.abs(block) > SILENCE)
+            loud = np.flatnonzero(np.abs(block) > PAPER_THRESHOLD)
             if len(loud):
                 return float(samples + loud[0]) / RATE
             samples += len(block)

@@ -1,6 +1,6 @@
 """Faces and their 68 landmarks (iBUG 300-W order) on one grey picture, by dlib."""
 
-from functools import cached_property
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -34,12 +34,12 @@ class FaceDetector:
     def find(self, image: NDArray[np.uint8]) -> list[Box]:
         """Frontal faces of a grey picture, uint8 [H, W]."""
         small, scale = _at_most(image, _HOG_SIDE)
-        return [_box(r, scale) for r in self._hog(small, 0)]
+        return [_box(r, scale) for r in _hog()(small, 0)]
 
     def find_harder(self, image: NDArray[np.uint8]) -> list[Box]:
         """Faces that the HOG detector misses (small, turned or partly covered), some hundred times slower."""
         small, scale = _at_most(image, _HARDER_SIDE)
-        found = self._hog(small, 1)
+        found = _hog()(small, 1)
         if not found:
             small, scale = _at_most(image, _MMOD_SIDE)
             found = self._strong(small)
@@ -57,32 +57,20 @@ class FaceDetector:
             reducing_gap=2.0,
         )
         look = np.asarray(close)
-        return bool(self._hog(look, 0)) or bool(self._strong(look))
+        return bool(_hog()(look, 0)) or bool(self._strong(look))
 
     def landmarks(self, patch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The 68 points, float32 [68, 2] (x, y) in its pixels, of the face in a patch, uint8 [192, 192].
 
         Read at one size, landmarks are as noisy in a small picture as in a large one (dlib gives whole pixels).
         """
-        shape = self._predictor(patch, dlib.rectangle(*_IN_PATCH))
+        shape = _predictor()(patch, dlib.rectangle(*_IN_PATCH))
         return np.array([(p.x, p.y) for p in shape.parts()], np.float32)
 
     def _strong(self, image: NDArray[np.uint8]) -> list[Any]:
         if min(image.shape) < _MMOD_LEAST:
             return []
-        return [d.rect for d in self._mmod(np.repeat(image[..., None], 3, axis=2), 0)]
-
-    @cached_property
-    def _hog(self) -> Any:
-        return dlib.get_frontal_face_detector()
-
-    @cached_property
-    def _mmod(self) -> Any:
-        return dlib.cnn_face_detection_model_v1(str(_model_file("mmod_human_face_detector.dat")))
-
-    @cached_property
-    def _predictor(self) -> Any:
-        return dlib.shape_predictor(str(_model_file("shape_predictor_68_face_landmarks.dat")))
+        return [d.rect for d in _mmod()(np.repeat(image[..., None], 3, axis=2), 0)]
 
 
 def box_of(landmarks: NDArray[np.float32]) -> Box:
@@ -91,6 +79,22 @@ def box_of(landmarks: NDArray[np.float32]) -> Box:
     unit = float(np.sqrt(((landmarks - centre) ** 2).sum(axis=1).mean()))
     x, y, half = float(centre[0]), float(centre[1]) - _BOX_RISE * unit, _BOX_SIDE * unit / 2
     return (x - half, y - half, x + half, y + half)
+
+
+# Loaded once for all detectors of a process: the predictor's file has 100 MB.
+@cache
+def _hog() -> Any:
+    return dlib.get_frontal_face_detector()
+
+
+@cache
+def _mmod() -> Any:
+    return dlib.cnn_face_detection_model_v1(str(_model_file("mmod_human_face_detector.dat")))
+
+
+@cache
+def _predictor() -> Any:
+    return dlib.shape_predictor(str(_model_file("shape_predictor_68_face_landmarks.dat")))
 
 
 def _model_file(name: str) -> Path:

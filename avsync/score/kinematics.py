@@ -3,11 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from avsync.encoders.geometry import STABLE
 from avsync.face.crop import as_complex, similarity
 from avsync.score.texture import together
 
-# Nose and outer eye corners hold the head's frame; lips are judged in it.
-_STABLE = [*range(27, 36), 36, 39, 42, 45]
 _EYE_CORNERS = (36, 45)
 _LIPS = slice(48, 68)
 _FLOOR = 1e-4  # eye distances per frame²; a hundredth of what whole-pixel landmarks show, and not nothing in a still
@@ -24,7 +23,7 @@ def lip_acceleration(landmarks: NDArray[np.float32], weight: NDArray[np.float32]
         weight: float32 [T], the share of speech in each frame.
     """
     points = landmarks.astype(np.float64)
-    turn, shift = similarity(points[:, _STABLE], points[:, _STABLE].mean(axis=0))
+    turn, shift = similarity(points[:, STABLE], points[:, STABLE].mean(axis=0))
     face = turn * as_complex(points) + shift
     width = np.abs(face[:, _EYE_CORNERS[0]] - face[:, _EYE_CORNERS[1]]).mean()
     acceleration = np.abs(np.diff(face[:, _LIPS], 2, axis=0)).mean(axis=1)

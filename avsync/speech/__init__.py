@@ -1,6 +1,6 @@
 """Sound in, speech out: activity, silence trimming, log filterbank."""
 
-from avsync.speech.activity import SpeechActivity, Trim, speech_activity
+from avsync.speech.activity import PAPER_THRESHOLD, SpeechActivity, Trim, speech_activity
 from avsync.speech.filterbank import log_mel
 
-__all__ = ["SpeechActivity", "Trim", "log_mel", "speech_activity"]
+__all__ = ["PAPER_THRESHOLD", "SpeechActivity", "Trim", "log_mel", "speech_activity"]
