@@ -1,0 +1,115 @@
+"""AV-HuBERT (Shi et al., ICLR 2022): one transformer that hears, reads lips, or does both."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from avsync.encoders.avhubert.preprocess import AUDIO_FEATURES
+from avsync.encoders.avhubert.resnet import SEEN, ResNet
+from avsync.encoders.avhubert.transformer import POSITION_GROUPS, Linear, Transformer
+
+# Large has 24 layers of 1024; a config far beyond comes from no known checkpoint.
+_MOST_LAYERS, _MOST_WIDTH, _MOST_FFN_WIDTH = 48, 2048, 8192
+
+
+@dataclass(frozen=True)
+class AVHuBERTConfig:
+    """What an AV-HuBERT is made of.
+
+    Attributes:
+        layers: transformer layers; base 12, large 24.
+        width: D, features per frame; base 768, large 1024.
+        ffn_width: hidden units of each feed-forward block; base 3072, large 4096.
+        heads: attention heads; base 12, large 16.
+        layer_norm_first: pre-norm layers (all published models) instead of post-norm.
+        modality_fuse: how audio and video meet: side by side, or summed.
+        sub_encoder_layers: transformer layers of each modality before they meet.
+    """
+
+    layers: int
+    width: int
+    ffn_width: int
+    heads: int
+    layer_norm_first: bool = True
+    modality_fuse: Literal["concat", "add"] = "concat"
+    sub_encoder_layers: int = 0
+
+    def __post_init__(self) -> None:
+        _whole_number("layers", self.layers, 1, _MOST_LAYERS)
+        _whole_number("width", self.width, POSITION_GROUPS, _MOST_WIDTH)
+        _whole_number("ffn_width", self.ffn_width, 1, _MOST_FFN_WIDTH)
+        _whole_number("heads", self.heads, 1, self.width)
+        _whole_number("sub_encoder_layers", self.sub_encoder_layers, 0, _MOST_LAYERS)
+        if self.width % self.heads or self.width % POSITION_GROUPS:
+            raise ValueError(f"width must be divisible by heads and by {POSITION_GROUPS}, not {self.width}")
+        if not isinstance(self.layer_norm_first, bool):
+            raise ValueError(f"layer_norm_first must be true or false, not {self.layer_norm_first!r}")
+        if self.modality_fuse not in ("concat", "add"):
+            raise ValueError(f"modality_fuse must be concat or add, not {self.modality_fuse!r}")
+
+
+def _whole_number(name: str, value: object, least: int, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ValueError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
+
+
+class Modality(nn.Module):
+    """Audio or video on its own: a projection to D features, and in some models a transformer."""
+
+    def __init__(self, features: int, config: AVHuBERTConfig) -> None:
+        super().__init__()
+        self.projection = Linear(features, config.width)
+        self.encoder = _transformer(config.sub_encoder_layers, config) if config.sub_encoder_layers else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """From float32 [B, T, F] to [B, T, D]."""
+        x = self.projection(x)
+        return x if self.encoder is None else self.encoder(x)
+
+
+class AVHuBERT(nn.Module):
+    """The encoder without its pre-training heads; audio and video have 25 frames per second.
+
+    In three steps, so that one pass of `resnet` serves several calls of `meet`, and clips or modalities can share a
+    pass of `encoder`: `encoder(meet(audio, resnet(frames)), padding, layer)`.
+    """
+
+    def __init__(self, config: AVHuBERTConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.resnet = ResNet()
+        self.audio = Modality(AUDIO_FEATURES, config)
+        self.video = Modality(SEEN, config)
+        side_by_side = config.modality_fuse == "concat"
+        self.layer_norm = nn.LayerNorm(2 * config.width if side_by_side else config.width)
+        self.projection = Linear(2 * config.width, config.width) if side_by_side else nn.Identity()
+        self.encoder = _transformer(config.layers, config)
+
+    def meet(self, audio: Tensor | None = None, seen: Tensor | None = None) -> Tensor:
+        """Bring audio and video together; what is left out is zeros after its projection.
+
+        Args:
+            audio: float32 [B, T, 104] of `preprocess.hear`.
+            seen: float32 [B, T, 512] of `resnet`.
+
+        Returns:
+            float32 [B, T, D], what `encoder` takes.
+
+        Raises:
+            ValueError: neither audio nor video.
+        """
+        heard = None if audio is None else self.audio(audio)
+        looked = None if seen is None else self.video(seen)
+        present = heard if heard is not None else looked
+        if present is None:
+            raise ValueError("neither audio nor video")
+        both = [torch.zeros_like(present) if x is None else x for x in (heard, looked)]
+        met = torch.cat(both, dim=-1) if self.config.modality_fuse == "concat" else both[0] + both[1]
+        projected: Tensor = self.projection(self.layer_norm(met))
+        return projected
+
+
+def _transformer(layers: int, config: AVHuBERTConfig) -> Transformer:
+    return Transformer(layers, config.width, config.ffn_width, config.heads, norm_first=config.layer_norm_first)
