@@ -1,0 +1,64 @@
+"""The verbs of `avsync weights`: what is known of others' weights, and how they get onto this machine."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avsync.errors import UsageError
+
+weights_app = typer.Typer(
+    help="Weights that others published: what is known, converting and fetching them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@weights_app.command("list")
+def list_known() -> None:
+    """Show what is known, and what of it is on this machine."""
+    from avsync.weights.table import print_known
+
+    print_known()
+
+
+@weights_app.command()
+def convert(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A checkpoint (.pt) as its authors published it.")],
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to (.safetensors), instead of the folder of weights.")
+    ] = None,
+) -> None:
+    """Rewrite a published .pt as safetensors; none of its code is run."""
+    from avsync.weights.convert import convert as run
+    from avsync.weights.folder import describe
+
+    written = run(file, output)
+    found = describe(written)
+    print(f"{written}: {found.words}, {found.parameters / 1e6:.3g} M parameters")
+    print(f"licence: {found.licence}")
+
+
+@weights_app.command()
+def pull(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model of the Hugging Face hub, as 'list' names it.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Fetch a model of the Hugging Face hub, after showing its licence."""
+    from avsync.weights.hub import fetch, fetchable, offer, present
+
+    known = fetchable(name)
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("fetching asks first, and there is no terminal to answer on; agree with --yes")
+    if place := present(name):
+        print(f"{name}: already in {place}")
+        return
+    offered = offer(known)
+    print(f"{name}: {known.what}")
+    print(f"licence: {known.licence}")
+    print(f"from:    {known.page}")
+    print(f"size:    {sum(offered.files.values()) / 1e6:.0f} MB")
+    if not yes:
+        typer.confirm("Fetch it under this licence?", abort=True)
+    print(f"{fetch(offered)}: done")

@@ -1,0 +1,141 @@
+"""Published checkpoints, rewritten as safetensors."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from avsync.align.checkpoint import save_checkpoint
+from avsync.align.mlp import MLPAligner, MLPConfig
+from avsync.encoders.avhubert.model import AVHuBERT, AVHuBERTConfig
+from avsync.encoders.avhubert.published import config_from_published, rename
+from avsync.errors import UsageError
+from avsync.weights.catalogue import AVHALIGN, AVHUBERT, LICENCES
+from avsync.weights.folder import describe, folder
+from avsync.weights.unpickle import unpickle
+
+_FINE_TUNED = "encoder.w2v_model."
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32)
+_MOST_FEATURES = 8192
+_KNOWN = "known are AV-HuBERT, pre-trained or fine-tuned, and the head of AVH-Align"
+
+
+def convert(source: Path, output: Path | None = None) -> Path:
+    """Rewrite a checkpoint as its authors published it; no code that it holds is run.
+
+    AV-HuBERT becomes one safetensors file of its encoder, whose header says config, source, number type and licence;
+    tensors of half precision stay so. An AVH-Align head becomes one of our trained models, with a JSON file beside it.
+
+    Args:
+        source: a `.pt` file.
+        output: a `.safetensors` file; None: of the name of `source`, in `avsync.weights.folder()`.
+
+    Returns:
+        What was written.
+
+    Raises:
+        UsageError: not such a checkpoint, or a name that is taken or cannot be written.
+    """
+    target = output or folder() / f"{source.stem}.safetensors"
+    if target.suffix != ".safetensors":
+        raise UsageError(f"{target}: name it with the ending .safetensors")
+    content = unpickle(source)
+    try:
+        found = _head(content) if "state_dict" in content else _encoder(content)
+    except ValueError as error:
+        raise UsageError(f"{source}: {error}; {_KNOWN}") from error
+    with source.open("rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+    if output is None and target.exists() and describe(target).source_sha256 != digest:
+        raise UsageError(f"{target}: taken by another checkpoint of that name; choose a name with --output")
+    notes = {"source": source.name, "source_sha256": digest}
+    if isinstance(found, MLPAligner):
+        head = {"name": target.stem, "backbone": "avhubert", "licence": LICENCES[AVHALIGN]}
+        save_checkpoint(found, target, {**head, **notes})
+    else:
+        _save(found, target, notes)
+    return target
+
+
+@dataclass(frozen=True)
+class _Encoder:
+    config: AVHuBERTConfig
+    tensors: dict[str, Tensor]
+
+
+def _encoder(content: Mapping[str, Any]) -> _Encoder:
+    published, options = _part(content, "model"), _part(_part(content, "cfg"), "model")
+    if any(key.startswith(_FINE_TUNED) for key in published):
+        published = {k.removeprefix(_FINE_TUNED): v for k, v in published.items() if k.startswith(_FINE_TUNED)}
+        options = _part(_part(options, "w2v_args"), "model")
+    config = config_from_published({name: value for name, value in options.items() if isinstance(value, str | int)})
+    with torch.device("meta"):
+        network = AVHuBERT(config)
+    renamed = {name: value for key, value in published.items() if (name := rename(key)) is not None}
+    # A BatchNorm that is frozen has no use for its count of batches.
+    expected = {name: value for name, value in network.state_dict().items() if not name.endswith("num_batches_tracked")}
+    return _Encoder(config, _checked(renamed, expected))
+
+
+def _head(content: Mapping[str, Any]) -> MLPAligner:
+    published = _part(content, "state_dict")
+    lips, speech = (_inputs(published, f"{name}_proj.weight") for name in ("visual", "audio"))
+    model = MLPAligner(MLPConfig(lips=lips, speech=speech))
+    model.load_state_dict(_checked(published, model.state_dict()))
+    return model
+
+
+def _part(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+    part = content.get(name)
+    if not isinstance(part, dict) or not all(isinstance(key, str) for key in part):
+        raise ValueError(f"holds no {name}")
+    return part
+
+
+def _inputs(tensors: Mapping[str, Any], name: str) -> int:
+    """How many features this linear layer takes."""
+    value = tensors.get(name)
+    if not isinstance(value, Tensor) or value.ndim != 2 or value.shape[1] > _MOST_FEATURES:
+        raise ValueError(f"has no usable {name}")
+    return value.shape[1]
+
+
+def _checked(tensors: Mapping[str, Any], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies of exactly the tensors that are expected, and of their shapes."""
+    for name, like in expected.items():
+        value = tensors.get(name)
+        if not isinstance(value, Tensor):
+            raise ValueError(f"lacks {name}")
+        if value.shape != like.shape or value.dtype not in _FLOATS:
+            raise ValueError(f"{name} is {value.dtype} {tuple(value.shape)} instead of {tuple(like.shape)}")
+    if strangers := sorted(set(tensors) - set(expected)):
+        raise ValueError(f"holds {strangers[0]:.80}, which this network has not")
+    # Last, for it reads the whole file. NaN is the least and the greatest of its tensor: a tenth of isfinite's time.
+    for name in expected:
+        if not all(bound.isfinite() for bound in tensors[name].aminmax()):
+            raise ValueError(f"{name} is not finite")
+    return {name: tensors[name].detach().clone(memory_format=torch.contiguous_format) for name in expected}
+
+
+def _save(found: _Encoder, target: Path, notes: Mapping[str, str]) -> None:
+    numbers = sorted({str(value.dtype).removeprefix("torch.") for value in found.tensors.values()})
+    header = {
+        "format": AVHUBERT,
+        "config": json.dumps(asdict(found.config)),
+        "numbers": ", ".join(numbers),
+        "licence": LICENCES[AVHUBERT],
+        **notes,
+    }
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".partial")
+    try:
+        save_file(found.tensors, partial, header)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,467 @@
+"""Weights of others: read without running them, rewritten, found again."""
+
+import argparse
+import builtins
+import gzip
+import json
+import os
+import pickle
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from itertools import accumulate
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from tiny import CONFIG, OPTIONS, avhubert_tensors
+from torch import nn
+from typer.testing import CliRunner
+
+from avsync.align.checkpoint import load_checkpoint
+from avsync.align.mlp import MLPAligner, MLPConfig
+from avsync.cli.weights import weights_app
+from avsync.encoders.avhubert.model import AVHuBERT, AVHuBERTConfig
+from avsync.encoders.avhubert.published import rename
+from avsync.errors import UsageError
+from avsync.weights import find, folder
+from avsync.weights.convert import convert
+from avsync.weights.folder import describe
+from avsync.weights.unpickle import unpickle
+
+GOLDEN = Path(os.environ.get("AVSYNC_SHARED", Path(__file__).parents[2] / "shared")) / "golden"
+FORMAT = "avsync.avhubert/1"
+# Where the tensors do not matter: the ResNet of every AV-HuBERT has 11 M numbers.
+SMALL = {"mask_emb": torch.zeros(20_000)}
+DICTIONARY, TOKENIZER, PROCESSOR = (
+    ("fairseq.data.dictionary", "Dictionary"),
+    ("fairseq.data.encoders.sentencepiece_bpe", "SentencepieceBPE"),
+    ("sentencepiece", "SentencePieceProcessor"),
+)
+
+
+@pytest.fixture(autouse=True)
+def weights(tmp_path, monkeypatch):
+    """The folder of weights of this test, in which nothing imports the package that wrote the checkpoints."""
+    monkeypatch.setenv("AVSYNC_WEIGHTS", str(tmp_path / "weights"))
+    yield tmp_path / "weights"
+    assert "fairseq" not in sys.modules
+
+
+@pytest.fixture(scope="module")
+def tensors():
+    """An encoder of half precision under its published names, and those that only pre-training needs."""
+    return avhubert_tensors()
+
+
+def foreign(monkeypatch, module, name, **state):
+    """An object of a class that exists only while the checkpoint is written."""
+    kind = type(name, (), {"__module__": module})
+    *packages, _ = accumulate(module.split("."), "{}.{}".format)
+    for package in packages:
+        monkeypatch.setitem(sys.modules, package, ModuleType(package))
+    home = ModuleType(module)
+    setattr(home, name, kind)
+    monkeypatch.setitem(sys.modules, module, home)
+    made = kind()
+    vars(made).update(state)
+    return made
+
+
+def save(content, path, form="zip"):
+    torch.save(content, path, _use_new_zipfile_serialization=form == "zip")
+    return path
+
+
+@pytest.fixture
+def pretrained(tensors, tmp_path, monkeypatch):
+    """Writes a pre-trained checkpoint in either container of PyTorch, with what else lies in it."""
+
+    def write(form="zip", name="tiny.pt", **changed):
+        with monkeypatch.context() as patch:
+            words = foreign(patch, *DICTIONARY, symbols=["<s>", "a"], indices={"<s>": 0})
+            content = {
+                "args": None,
+                "cfg": {"_name": None, "task": {"stack_order_audio": 4}, "model": OPTIONS},
+                "model": tensors,
+                "last_optimizer_state": {"state": {0: {"exp_avg": torch.zeros(1000)}}, "param_groups": [{"lr": 1e-3}]},
+                "task_state": {"dictionaries": [words]},
+            }
+            return save({**content, **changed}, tmp_path / name, form)
+
+    return write
+
+
+@pytest.fixture
+def fine_tuned(tensors, tmp_path, monkeypatch):
+    inside = {f"encoder.w2v_model.{name}": value for name, value in tensors.items()}
+    with monkeypatch.context() as patch:
+        processor = foreign(patch, *PROCESSOR, model=b"\x00\xff spm")
+        tokenizer = foreign(patch, *TOKENIZER, sp=processor)
+        words = foreign(patch, *DICTIONARY, symbols=["<s>"])
+        content = {
+            "cfg": {"model": {"_name": "av_hubert_seq2seq", "w2v_args": {"model": OPTIONS}}},
+            "model": {**inside, "decoder.embed_tokens.weight": torch.zeros(8, 4)},
+            "task_state": {"target_dictionary": words, "s2s_tokenizer": tokenizer},
+        }
+        return save(content, tmp_path / "fine_tuned.pt")
+
+
+@pytest.fixture
+def head(tmp_path):
+    """A published head: its weights, and the options of its trainer."""
+    torch.manual_seed(1)
+    model = MLPAligner(MLPConfig(lips=24, speech=32))
+    options = argparse.Namespace(name="AV1M", tau=15, lr=1e-5, device="cuda:0")
+    return model, save({"state_dict": model.state_dict(), "args": options}, tmp_path / "AVH-Align_AV1M.pt")
+
+
+def run(*words):
+    return CliRunner().invoke(weights_app, [str(word) for word in words])
+
+
+class Attack:
+    """What a hostile file asks for: `function(*arguments)`, as soon as it is unpickled."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+# Reading what others pickled
+
+
+@pytest.mark.parametrize("form", ["zip", "legacy"])
+def test_both_containers_of_pytorch_are_read_without_the_packages_that_wrote_them(form, pretrained, tensors):
+    content = unpickle(pretrained(form))
+    assert torch.equal(content["model"]["post_extract_proj.weight"], tensors["post_extract_proj.weight"])
+    assert content["cfg"]["model"] == OPTIONS
+
+
+def test_helper_classes_are_stood_in_for_by_one_that_keeps_nothing(pretrained):
+    (words,) = unpickle(pretrained(model=SMALL))["task_state"]["dictionaries"]
+    assert type(words).__module__ == "avsync.weights.unpickle"
+    assert vars(words) == {}
+
+
+@pytest.mark.parametrize("form", ["zip", "legacy", "pickle"])
+@pytest.mark.parametrize("function", [os.system, builtins.exec, builtins.eval, subprocess.call])
+def test_no_code_of_the_file_runs(form, function, pretrained, tmp_path):
+    witness = tmp_path / "witness"
+    python = f"open({str(witness)!r}, 'w')"
+    attack = Attack(function, f"touch '{witness}'" if function is os.system else python)
+    if function is subprocess.call:
+        attack = Attack(function, ["touch", str(witness)])
+    if form == "pickle":
+        path = tmp_path / "plain.pt"
+        path.write_bytes(pickle.dumps({"model": attack}))
+    else:
+        path = pretrained(form, model=SMALL, extra_state=attack)
+    started = time.perf_counter()
+    with pytest.raises(UsageError) as refused:
+        convert(path)
+    assert time.perf_counter() - started < 5
+    assert not witness.exists()
+    assert not folder().exists()
+    if form != "pickle":
+        assert f"{function.__name__}, which no known checkpoint needs; nothing of it was run" in str(refused.value)
+
+
+def test_the_attack_is_real(tmp_path):
+    witness = tmp_path / "witness"
+    path = save({"model": Attack(os.system, f"touch '{witness}'")}, tmp_path / "hostile.pt")
+    torch.load(path, weights_only=False)
+    assert witness.exists()
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        Attack(bytearray, 1 << 40),  # PyTorch would let it pass, and fill the memory
+        Attack(torch.Tensor, 1 << 40),
+        Attack(argparse.Namespace, "an argument"),
+    ],
+)
+def test_nothing_is_called_that_tensors_do_not_need(attack, tmp_path):
+    with pytest.raises(UsageError):
+        unpickle(save({"model": attack}, tmp_path / "hostile.pt"))
+
+
+def test_names_in_the_style_of_newer_pickles_do_not_slip_through(tmp_path):
+    path = tmp_path / "hostile.pt"
+    torch.save({"model": Attack(os.getcwd)}, path, pickle_protocol=4)
+    with pytest.raises(UsageError, match="nothing of it was run"):
+        unpickle(path)
+
+
+@pytest.mark.parametrize("form", ["zip", "legacy"])
+@pytest.mark.parametrize("share", [0, 0.0001, 0.005, 0.05, 0.5, 0.99, 1])
+def test_a_truncated_file_is_one_line(form, share, pretrained):
+    path = pretrained(form, model=SMALL)
+    os.truncate(path, round((path.stat().st_size - 1) * share))
+    started = time.perf_counter()
+    with pytest.raises(UsageError, match="truncated or damaged") as error:
+        convert(path)
+    assert time.perf_counter() - started < 5
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04", b"\x80\x02}q\x00.", b"\x00" * 100_000])
+def test_what_is_no_checkpoint_is_one_line(content, tmp_path):
+    path = tmp_path / "x.pt"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"no checkpoint of PyTorch; get the file again$"):
+        convert(path)
+
+
+def test_a_file_that_is_missing_or_holds_no_dict_is_one_line(tmp_path):
+    for path in (tmp_path / "none.pt", tmp_path):
+        with pytest.raises(UsageError, match="no such file"):
+            convert(path)
+    with pytest.raises(UsageError, match="holds no dict"):
+        convert(save(torch.zeros(3), tmp_path / "tensor.pt"))
+
+
+def test_a_pickle_that_claims_to_be_huge_is_not_unpacked(tmp_path):
+    from zipfile import ZIP_DEFLATED, ZipFile
+
+    path = tmp_path / "bomb.pt"
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(80 << 20))
+    with pytest.raises(UsageError, match="truncated or damaged"):
+        convert(path)
+
+
+# Rewriting it
+
+
+@pytest.mark.parametrize("form", ["zip", "legacy"])
+def test_a_pre_trained_encoder_is_rewritten_under_our_names(form, pretrained, tensors, weights):
+    source = pretrained(form)
+    assert convert(source) == weights / "tiny.safetensors"
+    written = load_file(weights / "tiny.safetensors")
+    network = AVHuBERT(CONFIG)
+    counts = {name for name in network.state_dict() if name.endswith("num_batches_tracked")}
+    assert set(written) == set(network.state_dict()) - counts
+    assert all(value.dtype == torch.float16 for value in written.values())
+    assert torch.equal(written["resnet.stem.0.weight"], tensors["feature_extractor_video.resnet.frontend3D.0.weight"])
+    assert torch.equal(written["projection.bias"], tensors["post_extract_proj.bias"])
+
+
+def test_the_header_says_what_it_is_and_where_it_is_from(pretrained, weights):
+    source = pretrained()
+    with safe_open(convert(source), framework="pt") as file:
+        header = file.metadata()
+    assert header["format"] == FORMAT
+    assert AVHuBERTConfig(**json.loads(header["config"])) == CONFIG
+    assert header["numbers"] == "float16"
+    assert header["source"] == "tiny.pt"
+    assert header["source_sha256"] == sha256(source.read_bytes()).hexdigest()
+    assert "non-commercial" in header["licence"]
+    assert [path.name for path in weights.iterdir()] == ["tiny.safetensors"]
+
+
+def test_a_fine_tuned_encoder_is_freed_of_its_decoder(fine_tuned, pretrained):
+    of_fine_tuned, of_pretrained = load_file(convert(fine_tuned)), load_file(convert(pretrained()))
+    assert of_fine_tuned.keys() == of_pretrained.keys()
+    assert all(torch.equal(value, of_pretrained[name]) for name, value in of_fine_tuned.items())
+
+
+def test_a_head_becomes_one_of_our_models(head, weights):
+    model, source = head
+    path = convert(source)
+    assert path == weights / "AVH-Align_AV1M.safetensors"
+    loaded = load_checkpoint(path)
+    assert loaded.model.config == model.config
+    assert all(torch.equal(value, loaded.model.state_dict()[name]) for name, value in model.state_dict().items())
+    assert loaded.notes["name"] == "AVH-Align_AV1M"
+    assert loaded.notes["backbone"] == "avhubert"
+    assert loaded.notes["licence"] == "CC BY-NC-SA 4.0"
+    assert loaded.notes["source_sha256"] == sha256(source.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("changed", "complaint"),
+    [
+        ({"cfg": None, "model": SMALL}, "holds no cfg"),
+        ({"model": [1, 2]}, "holds no model"),
+        ({"model": {1: 2}}, "holds no model"),
+        ({"model": nn.Linear(3, 4).state_dict()}, "lacks resnet.stem.0.weight"),
+        ({"model": SMALL, "cfg": {"model": {"encoder_layers": 12}}}, "no option"),
+        ({"model": SMALL, "cfg": {"model": {**OPTIONS, "encoder_layers": 10**9}}}, "layers must be"),
+        ({"model": SMALL, "cfg": {"model": {**OPTIONS, "encoder_layers": "12"}}}, "layers must be"),
+        ({"model": SMALL, "cfg": {"model": {**OPTIONS, "resnet_relu_type": "relu"}}}, "resnet_relu_type must be prelu"),
+        ({"cfg": {"model": {**OPTIONS, "encoder_ffn_embed_dim": 17}}}, "instead of"),
+        ({"model": SMALL, "state_dict": nn.Linear(3, 4).state_dict()}, "no usable visual_proj.weight"),
+        ({"model": SMALL, "state_dict": None}, "holds no state_dict"),
+        (
+            {"model": SMALL, "state_dict": {"visual_proj.weight": torch.zeros(1).expand(512, 1 << 40)}},
+            "no usable visual",
+        ),
+        ({"model": SMALL, "cfg": {"model": {**OPTIONS, "conv_pos": torch.zeros(2)}}}, "no option conv_pos"),
+    ],
+)
+def test_another_architecture_is_one_line(changed, complaint, pretrained, weights):
+    started = time.perf_counter()
+    with pytest.raises(UsageError, match=complaint) as error:
+        convert(pretrained(**changed))
+    assert time.perf_counter() - started < 5
+    assert "known are AV-HuBERT, pre-trained or fine-tuned, and the head of AVH-Align" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not weights.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("layer_norm.bias", torch.full((64,), torch.nan), "layer_norm.bias is not finite"),
+        ("layer_norm.bias", torch.zeros(64, dtype=torch.int64), "layer_norm.bias is torch.int64"),
+        ("layer_norm.bias", [0.0] * 64, "lacks layer_norm.bias"),
+        ("ctc.weight", torch.zeros(3), "holds ctc.weight, which this network has not"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_one_line(name, value, complaint, pretrained, tensors):
+    with pytest.raises(UsageError, match=complaint):
+        convert(pretrained(model={**tensors, name: value}))
+
+
+def test_tensors_that_share_memory_are_written_all_the_same(pretrained, tensors):
+    shared = torch.zeros(1, dtype=torch.float16).expand(64)
+    path = convert(pretrained(model={**tensors, "layer_norm.weight": shared, "layer_norm.bias": shared}))
+    assert load_file(path)["layer_norm.bias"].shape == (64,)
+
+
+def test_another_checkpoint_of_the_same_name_does_not_replace_the_first(pretrained, tensors, tmp_path):
+    first = convert(pretrained())
+    assert convert(pretrained()) == first  # the same file again
+    other = pretrained(model={**tensors, "mask_emb": torch.ones(104)})
+    with pytest.raises(UsageError, match="taken by another checkpoint of that name; choose a name with --output"):
+        convert(other)
+    assert convert(other, first) == first
+    with pytest.raises(UsageError, match=r"ending \.safetensors"):
+        convert(other, tmp_path / "x.bin")
+
+
+def test_a_write_that_fails_leaves_nothing_behind(pretrained, weights, monkeypatch):
+    def full(tensors, path, header):
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("avsync.weights.convert.save_file", full)
+    with pytest.raises(OSError, match="No space"):
+        convert(pretrained())
+    assert list(weights.iterdir()) == []
+
+
+# The reference checkpoints, in the containers that the original program wrote
+
+
+def published(form, tmp_path):
+    packed = GOLDEN / f"ckpt_{form}_tiny_zero_resnet.pt.gz"
+    if not packed.exists():
+        pytest.skip("needs the reference checkpoints in shared/golden")
+    path = tmp_path / f"{form}.pt"
+    path.write_bytes(gzip.decompress(packed.read_bytes()))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("form", "keys", "prefix"),
+    [("pretrain", "tiny.keys.json", ""), ("finetune", "ckpt_finetune_tiny.keys.json", "encoder.w2v_model.")],
+)
+def test_the_reference_checkpoints_are_rewritten_to_the_last_number(form, keys, prefix, tmp_path):
+    path = convert(published(form, tmp_path))
+    with safe_open(path, framework="pt") as file:
+        config = AVHuBERTConfig(**json.loads(file.metadata()["config"]))
+    assert config == AVHuBERTConfig(layers=2, width=64, ffn_width=128, heads=4)
+    written, recipe = load_file(path), {}
+    exec((GOLDEN / "recipe.py").read_text(), recipe)
+    for key, (shape, _) in json.loads((GOLDEN / keys).read_text()).items():
+        name = rename(key.removeprefix(prefix)) if key.startswith(prefix) else None
+        if name is not None:
+            value = written.pop(name)
+            zeroed = name.startswith("resnet.") and value.ndim > 1  # so that the file could be compressed
+            expected = torch.zeros(shape) if zeroed else torch.from_numpy(recipe["tensor"](key, shape))
+            assert torch.equal(value, expected), name
+    assert not written
+
+
+# Finding it again
+
+
+def test_the_folder_of_weights_is_the_users_to_choose(monkeypatch, tmp_path):
+    assert folder() == tmp_path / "weights"
+    monkeypatch.delenv("AVSYNC_WEIGHTS")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert folder() == tmp_path / "cache" / "avsync" / "weights"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert folder() == Path.home() / ".cache" / "avsync" / "weights"
+
+
+def test_weights_are_found_by_path_by_name_and_by_being_the_only_ones(pretrained, head):
+    path = convert(pretrained())
+    convert(head[1])
+    assert find(str(path), FORMAT) == find("tiny", FORMAT) == find(None, FORMAT) == path
+    convert(pretrained(name="other.pt"))
+    with pytest.raises(UsageError, match=r"several are in .*; name one of other, tiny"):
+        find(None, FORMAT)
+
+
+def test_what_is_not_found_says_how_to_get_it(pretrained, head, weights):
+    for source in (None, "self_large_vox_433h"):
+        with pytest.raises(UsageError, match=r"accept the licence at https://.*av_hubert/.*avsync weights convert"):
+            find(source, FORMAT)
+    with pytest.raises(UsageError, match=r"neither a file nor a name in .*'avsync weights list'"):
+        find("nonsense", FORMAT)
+    with pytest.raises(UsageError, match="run 'avsync weights convert"):
+        find(str(pretrained(model=SMALL)), FORMAT)
+    with pytest.raises(UsageError, match="not AV-HuBERT weights but AVH-Align head"):
+        find(str(convert(head[1])), FORMAT)
+    foreign_file = weights / "foreign.safetensors"
+    save_file({"x": torch.zeros(2)}, foreign_file, {"format": "pt"})
+    with pytest.raises(UsageError, match=r"not AV-HuBERT weights$"):
+        find("foreign", FORMAT)
+
+
+def test_a_broken_file_in_the_folder_is_passed_over(pretrained, weights):
+    path = convert(pretrained())
+    (weights / "broken.safetensors").write_bytes(b"\xff" * 64)
+    (weights / "notes.safetensors").write_bytes(path.read_bytes()[:1000])
+    assert find(None, FORMAT) == path
+    assert describe(weights / "broken.safetensors").format == ""
+
+
+# The verbs
+
+
+def test_convert_prints_what_it_wrote(pretrained, weights):
+    result = run("convert", pretrained())
+    assert result.exit_code == 0
+    first, second = result.stdout.splitlines()
+    assert first.startswith(f"{weights / 'tiny.safetensors'}: AV-HuBERT weights, 11.2 M parameters")
+    assert second == "licence: AV-HuBERT, non-commercial research"
+
+
+def test_list_shows_licences_and_what_is_here(pretrained, weights):
+    convert(pretrained(name="self_large_vox_433h.pt"))
+    convert(pretrained(name="mine.pt"))
+    rows = {line.split()[0]: line for line in run("list").stdout.splitlines() if line.strip()}
+    assert "non-commercial" in rows["self_large_vox_433h"]
+    assert "yes" in rows["self_large_vox_433h"]
+    assert "yes" in rows["mine"]
+    assert "yes" not in rows["base_vox_iter5"]
+    assert "CC BY-NC-SA 4.0" in rows["AVH-Align_AV1M"]
+    assert "Apache-2.0" in rows["facebook/hubert-base-ls960"]
+    assert "…" not in "".join(rows.values())
+
+
+def test_importing_the_verbs_is_cheap():
+    code = "import sys, avsync.cli.weights, avsync.weights; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "rich", "huggingface_hub"} & set(done.stdout.split())
