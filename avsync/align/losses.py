@@ -35,3 +35,15 @@ def _surprise(similarity: Tensor, candidate: Tensor) -> Tensor:
     """Minus the log softmax of each row's own column, among its candidates: [B, T]."""
     chances = similarity.masked_fill(~candidate, -torch.inf).log_softmax(dim=2)
     return -chances.diagonal(dim1=1, dim2=2)
+
+
+def misalignment(lattice: Tensor) -> Tensor:
+    """Minus the log softmax, over each frame's offsets, of no offset at all (AVH-Align, Smeu et al., CVPR 2025).
+
+    Args:
+        lattice: float [T, 2τ + 1], how well the speech at t + δ fits the lips at t.
+
+    Returns:
+        float [T].
+    """
+    return -lattice.log_softmax(dim=1)[:, lattice.shape[1] // 2]
