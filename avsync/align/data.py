@@ -1,4 +1,4 @@
-"""Segments of prepared clips for training, whole clips for validation."""
+"""Prepared clips as the default model is trained on them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from lightning import LightningDataModule
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from avsync.align.augment import AugmentConfig
-from avsync.config import TrainerConfig
-from avsync.datasets.prepare import PreparedClip
+from avsync.align.segments import SegmentData, spread
+from avsync.config import SegmentsConfig
+from avsync.datasets.arrays import ClipArrays
 from avsync.encoders import MEL_PER_FRAME, lip_geometry, lip_points, mean_face, principal_components
 
-# What follows is estimated, or validated, on at most this many clips, spread evenly over the list.
-_FITTED, _VALIDATED = 2000, 400
+# What follows is estimated on at most this many clips, spread evenly over the list.
+_FITTED = 2000
 _FACES_EVERY = 25  # frames between the faces that the mean face is made of
 
 
@@ -49,46 +49,38 @@ class Geometry:
     components: NDArray[np.float32]
 
     @classmethod
-    def fit(cls, clips: Sequence[PreparedClip], count: int) -> "Geometry":
+    def fit(cls, clips: Sequence[ClipArrays], count: int) -> "Geometry":
         """The mean face and the first `count` principal components of lips of `clips`."""
-        some = _spread(clips, _FITTED)
+        some = spread(clips, _FITTED)
         landmarks, speech = ([clip.read(name) for clip in some] for name in ("landmarks", "speech"))
         face = mean_face(np.concatenate([points[::_FACES_EVERY] for points in landmarks]))
         points = [lip_points(of_clip, face) for of_clip in landmarks]
         return cls(face, principal_components(points, speech, count))
 
 
-class AlignmentData(LightningDataModule):
-    """Feeds training with one random segment of every clip per epoch, the same ones for the same seed and epoch."""
+class AlignmentData(SegmentData):
+    """Segments and whole clips for an `AlignmentModule`."""
 
     def __init__(
         self,
-        train: Sequence[PreparedClip],
-        validation: Sequence[PreparedClip],
+        train: Sequence[ClipArrays],
+        validation: Sequence[ClipArrays],
         geometry: Geometry,
         augment: AugmentConfig,
-        trainer: TrainerConfig,
+        trainer: SegmentsConfig,
     ) -> None:
-        super().__init__()
-        self._train, self._validation = train, _spread(validation, _VALIDATED)
-        self._geometry, self._augment, self._config = geometry, augment, trainer
+        super().__init__(train, validation, trainer)
+        self._geometry, self._augment = geometry, augment
 
-    def train_dataloader(self) -> DataLoader[Batch]:
-        """Batches of this epoch's segments; for a trainer with `reload_dataloaders_every_n_epochs=1`."""
-        assert self.trainer is not None
-        config, seed = self._config, (self._config.seed, self.trainer.current_epoch)
-        # Shuffled here, not by the loader: a resumed training draws from the loader's generator once more.
-        order = np.random.default_rng(seed).permutation(len(self._train)).tolist()
-        clips = [self._train[index] for index in order]
-        segments = Segments(clips, self._geometry, config.segment, self._augment.speed, seed)
-        whole_batches = len(clips) >= config.batch_size
-        return DataLoader(segments, config.batch_size, drop_last=whole_batches, num_workers=config.loaders)
+    def segments(self, clips: Sequence[ClipArrays], seed: tuple[int, int]) -> "Segments":
+        """One segment of each clip."""
+        return Segments(clips, self._geometry, self._config.segment, self._augment.speed, seed)
 
-    def val_dataloader(self) -> DataLoader[WholeClip]:
-        """The validation clips, one by one."""
-        return DataLoader(
-            _WholeClips(self._validation), batch_size=None, collate_fn=_as_it_is, num_workers=self._config.loaders
-        )
+    @staticmethod
+    def whole(clip: ClipArrays) -> WholeClip:
+        """All of a clip's arrays."""
+        landmarks, mouth, mel, speech = (clip.read(name) for name in ("landmarks", "mouth", "mel", "speech"))
+        return WholeClip(landmarks, mouth, mel, speech, clip.record.speaker)
 
 
 class Segments(Dataset[Batch]):
@@ -103,7 +95,7 @@ class Segments(Dataset[Batch]):
     """
 
     def __init__(
-        self, clips: Sequence[PreparedClip], geometry: Geometry, length: int, speed: float, seed: tuple[int, ...]
+        self, clips: Sequence[ClipArrays], geometry: Geometry, length: int, speed: float, seed: tuple[int, ...]
     ) -> None:
         self._clips, self._geometry, self._length, self._speed, self._seed = clips, geometry, length, speed, seed
 
@@ -129,32 +121,10 @@ class Segments(Dataset[Batch]):
         return Batch(*map(torch.from_numpy, (_at(shape, at), mouth, self._sound(clip, heard), weight)))
 
     @staticmethod
-    def _sound(clip: PreparedClip, at: NDArray[Any]) -> NDArray[np.float32]:
+    def _sound(clip: ClipArrays, at: NDArray[Any]) -> NDArray[np.float32]:
         first = int(at[0])
         mel = clip.read("mel", first, ceil(at[-1]) + 1)
         return _at(mel, at - first)
-
-
-class _WholeClips(Dataset[WholeClip]):
-    def __init__(self, clips: Sequence[PreparedClip]) -> None:
-        self._clips = clips
-
-    def __len__(self) -> int:
-        return len(self._clips)
-
-    def __getitem__(self, index: int) -> WholeClip:
-        clip = self._clips[index]
-        landmarks, mouth, mel, speech = (clip.read(name) for name in ("landmarks", "mouth", "mel", "speech"))
-        return WholeClip(landmarks, mouth, mel, speech, clip.record.speaker)
-
-
-def mixed_seed(*numbers: int) -> int:
-    """One seed made of several numbers, the same on every machine."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
-
-
-def _as_it_is(clip: Any) -> Any:
-    return clip
 
 
 def _at(rows: NDArray[np.float32], position: NDArray[Any]) -> NDArray[np.float32]:
@@ -163,9 +133,3 @@ def _at(rows: NDArray[np.float32], position: NDArray[Any]) -> NDArray[np.float32
     above = np.minimum(below + 1, len(rows) - 1)
     share = (position - below)[:, None].astype(np.float32)
     return np.asarray(rows[below] * (1 - share) + rows[above] * share, np.float32)
-
-
-def _spread(clips: Sequence[PreparedClip], count: int) -> list[PreparedClip]:
-    """At most `count` of the clips, evenly spaced."""
-    chosen = np.linspace(0, len(clips) - 1, min(count, len(clips))).round().astype(int)
-    return [clips[index] for index in chosen.tolist()]

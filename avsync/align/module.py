@@ -1,4 +1,4 @@
-"""Training of the aligner: real clips only, no label but time itself."""
+"""Training of one space for lips and speech: real clips only, no label but time itself."""
 
 import math
 from typing import Any
@@ -6,60 +6,65 @@ from typing import Any
 import torch
 from lightning import LightningModule
 from sklearn.metrics import roc_auc_score
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 
 from avsync.align.augment import AugmentConfig, augment_geometry, augment_mel, augment_mouths
-from avsync.align.data import Batch, WholeClip, mixed_seed
-from avsync.align.lattice import lattice, mean_over_time
+from avsync.align.contrastive import Contrastive
+from avsync.align.data import Batch, WholeClip
+from avsync.align.lattice import TAU, lattice, mean_over_time
 from avsync.align.losses import SPOKEN, info_nce
+from avsync.align.segments import mixed_seed
 from avsync.align.temporal import TemporalAligner
 from avsync.config import OptimConfig
 from avsync.encoders import standardise_mel
 
-_TAU = 15  # frames: real files lag by up to seven
 # A frame counts as found when the best match is this near.
 _NEAR = 1
 # Each validation clip is given the speech of this many others.
 _SWAPS = 6
 
-Embedded = tuple[Tensor, Tensor, Tensor, str]  # lips [T, 96], speech [T, 96], share of speech [T], speaker
+Embedded = tuple[Tensor, Tensor, Tensor, str]  # lips [T, C], speech [T, C], share of speech [T], speaker
 
 
-class AlignmentModule(LightningModule):
-    """Logs `train_loss`, `temperature`, and of unseen speakers `retrieval` and `swap_auc`."""
+class ContrastiveModule(LightningModule):
+    """What trainings share that bring lips and speech into one space.
 
-    def __init__(self, model: TemporalAligner, optim: OptimConfig, augment: AugmentConfig, seed: int) -> None:
+    Logs `train_loss`, `temperature`, and of unseen speakers `retrieval` and `swap_auc`.
+    """
+
+    model: Contrastive
+
+    def __init__(self, model: Contrastive, optim: OptimConfig, seed: int) -> None:
         super().__init__()
         self.model = model
-        self._optim, self._augment, self._seed = optim, augment, seed
+        self._optim, self._seed = optim, seed
         self._embedded: list[Embedded] = []
 
-    def training_step(self, batch: Batch, _index: int) -> Tensor:
-        """InfoNCE on augmented segments."""
-        # Seeded step by step, a resumed training goes on as it would have. Dropout draws from torch's own generator.
+    def seeded(self) -> Generator:
+        """The generator of this step's augmentation; torch's own, which dropout draws from, begins anew as well.
+
+        Seeded step by step, a resumed training goes on as it would have.
+        """
         seed = mixed_seed(self._seed, self.global_step)
         torch.manual_seed(seed)
-        generator = torch.Generator(self.device).manual_seed(seed)
-        pixels = batch.mouth
-        if self.model.config.pixels:
-            pixels = augment_mouths(batch.mouth, batch.speech, self._augment, generator)
-        lips = self.model.lips(augment_geometry(batch.geometry, generator), pixels)
-        speech = self.model.speech(standardise_mel(augment_mel(batch.mel, generator), batch.speech))
-        loss = info_nce(lips, speech, self.model.temperature, batch.speech)
-        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(batch.speech))
-        self.log("temperature", self.model.temperature, on_step=False, on_epoch=True, batch_size=len(batch.speech))
+        return torch.Generator(self.device).manual_seed(seed)
+
+    def loss(self, lips: Tensor, speech: Tensor, weight: Tensor) -> Tensor:
+        """InfoNCE of features [B, T, C] whose frames have so much speech, [B, T]."""
+        loss = info_nce(lips, speech, self.model.temperature, weight)
+        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(weight))
+        self.log("temperature", self.model.temperature, on_step=False, on_epoch=True, batch_size=len(weight))
         return loss
 
     def on_validation_epoch_start(self) -> None:
         """Forget the clips of the epoch before."""
         self._embedded = []
 
-    def validation_step(self, clip: WholeClip, _index: int) -> None:
-        """Embed one whole clip."""
-        lips, speech = self.model.embed(clip.landmarks, clip.mouth, clip.mel, clip.speech)
-        self._embedded.append((lips, speech, torch.from_numpy(clip.speech), clip.speaker))
+    def keep(self, embedded: Embedded) -> None:
+        """Count a validation clip in."""
+        self._embedded.append(embedded)
 
     def on_validation_epoch_end(self) -> None:
         """Log how well lips find their speech, and how well swapped speech is told from a clip's own."""
@@ -72,6 +77,31 @@ class AlignmentModule(LightningModule):
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = OneCycleLR(optimizer, self._optim.lr, total_steps=steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class AlignmentModule(ContrastiveModule):
+    """Trains the default model."""
+
+    model: TemporalAligner
+
+    def __init__(self, model: TemporalAligner, optim: OptimConfig, augment: AugmentConfig, seed: int) -> None:
+        super().__init__(model, optim, seed)
+        self._augment = augment
+
+    def training_step(self, batch: Batch, _index: int) -> Tensor:
+        """The loss of augmented segments."""
+        generator = self.seeded()
+        pixels = batch.mouth
+        if self.model.config.pixels:
+            pixels = augment_mouths(batch.mouth, batch.speech, self._augment, generator)
+        lips = self.model.lips(augment_geometry(batch.geometry, generator), pixels)
+        speech = self.model.speech(standardise_mel(augment_mel(batch.mel, generator), batch.speech))
+        return self.loss(lips, speech, batch.speech)
+
+    def validation_step(self, clip: WholeClip, _index: int) -> None:
+        """Embed one whole clip."""
+        lips, speech = self.model.embed(clip.landmarks, clip.mouth, clip.mel, clip.speech)
+        self.keep((lips, speech, torch.from_numpy(clip.speech), clip.speaker))
 
 
 def retrieval(clips: list[Embedded]) -> float:
@@ -111,5 +141,5 @@ def _fit(lips: Tensor, speech: Tensor, share: Tensor, temperature: float) -> flo
     """How well lips and speech, cut to the shorter of the two, fit at their best offset; NaN where nobody speaks."""
     length = min(len(lips), len(speech))
     lips, speech, share = lips[:length], speech[:length], share[:length]
-    curve = mean_over_time(lattice(lips, speech, share, temperature, _TAU), share)
+    curve = mean_over_time(lattice(lips, speech, share, temperature, TAU), share)
     return float(curve.nan_to_num(-math.inf).max()) if share.any() else math.nan

@@ -1,8 +1,8 @@
 """The default aligner: lips and speech, each through a small temporal network, meet in one space of 96 dimensions."""
 
-import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import gelu, normalize
 
+from avsync.align.contrastive import Contrastive, TemporalBlock, normed
 from avsync.encoders import lip_geometry, mirrored, mouth_pixels, standardise_mel
 from avsync.encoders.geometry import POINTS
 from avsync.speech.filterbank import BANDS
 
 FEATURES = 96
-_TEMPERATURE, _HOTTEST = 12.0, 50.0  # inverse temperature at the start (training ends at 12-17), and its bound
 
 
 @dataclass(frozen=True)
@@ -46,28 +46,22 @@ class AlignerConfig:
             raise ValueError("model.dropout must be in [0, 1), model.input_dropout in [0, 0.5]")
 
 
-class TemporalAligner(nn.Module):
+class TemporalAligner(Contrastive):
     """Lip features and speech features of unit length at 25 Hz: their dot product says how well they fit.
 
     Buffers: `mean_face` [68, 2] and `components` [54, K], what `lip_geometry` needs.
     """
 
+    format: ClassVar[str] = "avsync.temporal/1"
     mean_face: Tensor
     components: Tensor
 
     def __init__(self, config: AlignerConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.register_buffer("mean_face", torch.zeros(68, 2))
         self.register_buffer("components", torch.zeros(POINTS, config.components))
         self._lips = _LipEncoder(config)
         self._speech = _SpeechEncoder(config)
-        self._log_temperature = nn.Parameter(torch.tensor(math.log(_TEMPERATURE)))
-
-    @property
-    def temperature(self) -> Tensor:
-        """What dot products are multiplied by before a softmax."""
-        return self._log_temperature.exp().clamp(max=_HOTTEST)
 
     def lips(self, geometry: Tensor, pixels: Tensor) -> Tensor:
         """Lip features, float [B, T, 96], of unit length.
@@ -120,7 +114,7 @@ class _LipEncoder(nn.Module):
         self.geometry = nn.Conv1d(config.components, width, 3, padding=1) if config.landmarks else None
         self.pixels = _MouthEncoder(width) if config.pixels else None
         self.mix = nn.Conv1d(width * (config.landmarks + config.pixels), width, 1)
-        blocks = (_Block(width, dilation, config.dropout) for dilation in (1, 2, 1))
+        blocks = (TemporalBlock(width, dilation, config.dropout) for dilation in (1, 2, 1))
         self.temporal = nn.Sequential(*blocks, nn.Conv1d(width, FEATURES, 1))
 
     def forward(self, geometry: Tensor, pixels: Tensor) -> Tensor:
@@ -170,30 +164,12 @@ class _SpeechEncoder(nn.Module):
         super().__init__()
         width = config.width
         self.layers = nn.Sequential(
-            *_layer(nn.Conv1d(BANDS, width, 3, padding=1), width),
-            *_layer(nn.Conv1d(width, width, 4, stride=2, padding=1), width),
-            *_layer(nn.Conv1d(width, width, 4, stride=2, padding=1), width),
-            _Block(width, 1, config.dropout),
+            *normed(nn.Conv1d(BANDS, width, 3, padding=1)),
+            *normed(nn.Conv1d(width, width, 4, stride=2, padding=1)),
+            *normed(nn.Conv1d(width, width, 4, stride=2, padding=1)),
+            TemporalBlock(width, 1, config.dropout),
             nn.Conv1d(width, FEATURES, 1),
         )
 
     def forward(self, mel: Tensor) -> Tensor:
         return normalize(self.layers(mel.transpose(1, 2)).transpose(1, 2), dim=-1)
-
-
-def _layer(convolution: nn.Conv1d, width: int) -> tuple[nn.Module, ...]:
-    return convolution, nn.BatchNorm1d(width), nn.GELU()
-
-
-class _Block(nn.Module):
-    """A residual dilated convolution over time."""
-
-    def __init__(self, width: int, dilation: int, dropout: float) -> None:
-        super().__init__()
-        self.convolution = nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation)
-        self.norm = nn.BatchNorm1d(width)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        changed: Tensor = self.dropout(gelu(self.norm(self.convolution(x))))
-        return x + changed

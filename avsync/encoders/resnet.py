@@ -1,0 +1,56 @@
+"""A lip encoder without foreign weights: torchvision's ResNet-18 on five grey mouth crops at a time."""
+
+import torch
+from torch import Tensor, nn
+
+SIDE = 88  # pixels; what is left of the 96 of a mouth crop
+SEEN = 512  # features per frame
+_REACH = 2  # frames looked at before and after each
+# Frames at a time when nothing is learned: more of them leave the cache of a CPU (of 25 to 200, 100 were the quickest).
+_PIECE = 100
+
+
+class MouthResNet(nn.Module):
+    """Features of every frame and its four neighbours; the clip's first and last frame are repeated at its ends.
+
+    The usual stem of lip reading, a 5×7×7 convolution (Stafylakis & Tzimiropoulos, Interspeech 2017), is written as a
+    7×7 convolution of five stacked frames: the same sums, computed 1.6 times as fast on a CPU, forward and backward.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        from torchvision.models import resnet18  # here: configs are read where torchvision is not installed
+
+        trunk = resnet18(weights=None)
+        channels = trunk.conv1.out_channels
+        trunk.conv1 = nn.Conv2d(2 * _REACH + 1, channels, 7, stride=2, padding=3, bias=False)
+        nn.init.kaiming_normal_(trunk.conv1.weight, mode="fan_out", nonlinearity="relu")  # as torchvision does
+        trunk.fc = nn.Identity()
+        self.trunk: nn.Module = trunk.to(memory_format=torch.channels_last)  # a fifth faster on a CPU
+
+    def forward(self, mouths: Tensor) -> Tensor:
+        """Look at clips.
+
+        Args:
+            mouths: uint8 [B, T, 88, 88].
+
+        Returns:
+            float32 [B, T, 512].
+        """
+        frame = torch.arange(mouths.shape[1], device=mouths.device)[:, None]
+        around = frame + torch.arange(-_REACH, _REACH + 1, device=mouths.device)
+        stacked = mouths[:, around.clamp(0, mouths.shape[1] - 1)].flatten(0, 1)
+        piece = len(stacked) if self.training else _PIECE  # batch norm learns from all frames at once
+        seen = [self.trunk(_scaled(stacked[at : at + piece])) for at in range(0, len(stacked), piece)]
+        return torch.cat(seen).view(*mouths.shape[:2], SEEN)
+
+
+def centre(mouths: Tensor) -> Tensor:
+    """The middle 88×88 pixels of mouth crops [..., 96, 96]."""
+    edge = (mouths.shape[-1] - SIDE) // 2
+    return mouths[..., edge : edge + SIDE, edge : edge + SIDE]
+
+
+def _scaled(stacked: Tensor) -> Tensor:
+    """Grey levels as -1 to 1; the batch norm after the first convolution does the rest."""
+    return (stacked.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
