@@ -1,4 +1,4 @@
-"""The aligner on disk: weights as safetensors, and beside them a JSON file that says what they are."""
+"""Trained models on disk: weights as safetensors, and beside them a JSON file that says what they are."""
 
 import json
 from collections.abc import Mapping
@@ -12,11 +12,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
+from avsync.align.aligner import Aligner
+from avsync.align.cosine import CosineAligner, CosineConfig
+from avsync.align.mlp import MLPAligner, MLPConfig
+from avsync.align.resnet import ResNetAligner, ResNetConfig
 from avsync.align.temporal import AlignerConfig, TemporalAligner
 from avsync.errors import UsageError
 
-FORMAT = "avsync.temporal/1"
-# The default model has 2 MB and its notes some kB; what is far larger is something else.
+EMBEDDED = Path(__file__).parents[1] / "assets" / "default.safetensors"
+# The default model has 2 MB, a ResNet 50 MB, and their notes some kB; what is far larger is something else.
 _MAX_WEIGHTS, _MAX_NOTES = 256 << 20, 16 << 20
 
 
@@ -24,18 +28,18 @@ _MAX_WEIGHTS, _MAX_NOTES = 256 << 20, 16 << 20
 class Checkpoint:
     """A model in evaluation mode, the sha256 of its weights file, and what else its JSON file says."""
 
-    model: TemporalAligner
+    model: Aligner
     sha256: str
     notes: dict[str, Any]
 
 
-def save_checkpoint(model: TemporalAligner, path: Path, notes: Mapping[str, Any]) -> None:
+def save_checkpoint(model: Aligner, path: Path, notes: Mapping[str, Any]) -> None:
     """Write the weights to `path` (`.safetensors`), and `notes`, plain data, with the model's config to `.json`.
 
     Both files appear under their names only when they are whole.
     """
     weights = save_tensors({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()})
-    head = {"format": FORMAT, "weights_sha256": sha256(weights).hexdigest(), "model": asdict(model.config)}
+    head = {"format": model.format, "weights_sha256": sha256(weights).hexdigest(), "model": asdict(model.config)}
     text = json.dumps({**head, **notes, **head}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     for place, content in ((path, weights), (path.with_suffix(".json"), text.encode())):
@@ -51,14 +55,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
         UsageError: a file is missing, truncated, too large, from elsewhere, or the two do not belong together.
     """
     weights, text = _read(path, _MAX_WEIGHTS), _read(path.with_suffix(".json"), _MAX_NOTES)
-    config, expected, notes = _parse(path.with_suffix(".json"), text)
+    model, notes = _parse(path.with_suffix(".json"), text)
     digest = sha256(weights).hexdigest()
-    if digest != expected:
+    if digest != notes["weights_sha256"]:
         raise UsageError(f"{path}: not the weights that {path.stem}.json describes; fetch both files again")
     try:
-        model = TemporalAligner(config)
         model.load_state_dict(load_tensors(weights))
-    except (SafetensorError, RuntimeError, TypeError) as error:
+    except (SafetensorError, RuntimeError) as error:
         raise UsageError(f"{path}: not the weights of this model; train it again with this avsync") from error
     if not all(torch.isfinite(value).all() for value in model.state_dict().values()):
         raise UsageError(f"{path}: holds weights that are not numbers; train the model again")
@@ -78,12 +81,25 @@ def _read(path: Path, limit: int) -> bytes:
     return content
 
 
-def _parse(path: Path, text: bytes) -> tuple[AlignerConfig, str, dict[str, Any]]:
+def _parse(path: Path, text: bytes) -> tuple[Aligner, dict[str, Any]]:
     try:
         notes = json.loads(text)
-        if notes["format"] != FORMAT:
-            raise ValueError(notes["format"])
-        config = AlignerConfig(**notes["model"])
-        return config, str(notes["weights_sha256"]), notes
+        notes["weights_sha256"] = str(notes["weights_sha256"])
+        return _untrained(notes["format"], notes["model"]), notes
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise UsageError(f"{path}: not the description of an {FORMAT} model; name one made by this avsync") from error
+        raise UsageError(f"{path}: not the description of a model; name one made by this avsync") from error
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{path}: needs the package '{error.name}': pip install 'avsync[ssl]'") from error
+
+
+def _untrained(kind: str, config: dict[str, Any]) -> Aligner:
+    match kind:
+        case TemporalAligner.format:
+            return TemporalAligner(AlignerConfig(**config))
+        case CosineAligner.format:
+            return CosineAligner(CosineConfig(**config))
+        case MLPAligner.format:
+            return MLPAligner(MLPConfig(**config))
+        case ResNetAligner.format:
+            return ResNetAligner(ResNetConfig(**config))
+    raise ValueError(kind)

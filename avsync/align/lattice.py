@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+TAU = 15  # frames; lattices look 0.6 s back and forth, as SpeechForensics and AVH-Align do
 # An offset counts where it is judged by at least this share of the clip's speech.
 _JUDGED = 0.35
 _SILENT = 1e-6  # the weight of silence in a logarithm
@@ -30,9 +31,14 @@ def lattice(lips: Tensor, speech: Tensor, weight: Tensor, temperature: float, ta
     total = silence.logsumexp(dim=0)
     by_lips = (fit + silence).logsumexp(dim=1, keepdim=True) - total
     by_speech = (fit + silence[:, None]).logsumexp(dim=0, keepdim=True) - total
-    ratio = pad(fit - (by_lips + by_speech) / 2, (tau, tau), value=torch.nan)
+    return diagonals(fit - (by_lips + by_speech) / 2, tau)
+
+
+def diagonals(square: Tensor, tau: int) -> Tensor:
+    """Of every frame's fit with every frame, float [T, T], the diagonals -τ … τ: [T, 2τ + 1], NaN outside the clip."""
+    padded = pad(square, (tau, tau), value=torch.nan)
     # Row t of the padded square from column t on: the square's diagonals become columns.
-    return ratio.as_strided((len(lips), 2 * tau + 1), (ratio.stride(0) + 1, 1))
+    return padded.as_strided((len(square), 2 * tau + 1), (padded.stride(0) + 1, 1))
 
 
 def mean_over_time(lattice: Tensor, weight: Tensor) -> Tensor:
