@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.face import Face, FaceDetector, FaceTracker, mouth_crops, to_picture
+from avsync.face import Face, FaceDetector, FaceTracker, face_boxes, mouth_crops, to_picture
 from avsync.media import FPS, RATE, AudioReader, ahead, frames
 from avsync.speech import SpeechActivity
 
 SAMPLES = RATE // FPS  # samples of sound per frame
-# Long files are read in passages of this length, so that memory does not grow with them.
+# Long files are read in passages of at most this length, so that memory does not grow with them.
 PASSAGE_SECONDS = 30
 
 
@@ -50,6 +50,11 @@ class TalkingClip:
         """Aligned mouth ROIs, uint8 [T, 96, 96]."""
         return mouth_crops(self.patches, self.points)
 
+    @property
+    def box(self) -> NDArray[np.float64]:
+        """The median box of the face, float [4], in pixels of the upright picture."""
+        return np.asarray(np.median(face_boxes(self.squares), axis=0))
+
     def __getitem__(self, span: slice) -> "TalkingClip":
         """The frames of `span` (step 1) with their sound."""
         begin, end, _ = span.indices(len(self))
@@ -63,6 +68,12 @@ class TalkingClip:
             self.speech[begin:end],
         )
 
+    def __add__(self, after: "TalkingClip") -> "TalkingClip":
+        """This clip and what follows it on the same track."""
+        arrays = ("patches", "points", "squares", "waveform", "speech")
+        joined = (np.concatenate([getattr(self, name), getattr(after, name)]) for name in arrays)
+        return TalkingClip(self.track, self.start, *joined)
+
 
 def talking_clips(
     path: Path,
@@ -72,6 +83,7 @@ def talking_clips(
     span: tuple[float, float] | None = None,
     audio: Path | None = None,
     problems: list[str] | None = None,
+    seconds: int = PASSAGE_SECONDS,
 ) -> Iterator[TalkingClip]:
     """Every face of a file, passage by passage.
 
@@ -82,6 +94,7 @@ def talking_clips(
         span: from when to when to look (s); None: from the first to the last speech.
         audio: the file with the sound; None: `path`.
         problems: what is damaged in the pictures is added, a line.
+        seconds: length of a passage.
 
     Raises:
         CannotJudge: `unreadable`.
@@ -91,7 +104,7 @@ def talking_clips(
     passage = _Passage()
     for frame in ahead(frames(path, start, stop, problems)):
         passage.add(frame.time, tracker.update(frame.image))
-        if len(passage) == PASSAGE_SECONDS * FPS:
+        if len(passage) == seconds * FPS:
             yield from passage.clips(reader, activity)
             passage = _Passage()
     yield from passage.clips(reader, activity)

@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -45,6 +45,11 @@ class PreparedClip:
 
     record: ClipRecord
     path: Path
+
+    @property
+    def key(self) -> str:
+        """The hash of its content."""
+        return self.path.stem
 
     def frames(self) -> int:
         """T, read from the file's header."""
@@ -122,7 +127,7 @@ def _prepare(folder: Path, record: ClipRecord) -> PreparedClip | Refused:
 
 def _entry(folder: Path, record: ClipRecord) -> Path:
     """The clip's file in the cache, made if it is not there. A refusal is kept too: the same content earns it again."""
-    key = _key(record)
+    key = sha256(f"{VERSION} {record.content_key()}".encode()).hexdigest()
     entry = folder / key[:2] / f"{key}.safetensors"
     note = entry.with_suffix(".refused.json")
     if note.exists():
@@ -160,18 +165,6 @@ def _check(clip: TalkingClip) -> None:
         raise CannotJudge(Reason.TOO_SHORT, f"a face is seen for {len(clip) / FPS:.1f} s only")
     if clip.speech.sum() < _MIN_SPEECH * FPS:
         raise CannotJudge(Reason.NO_SPEECH, f"{clip.speech.sum() / FPS:.1f} s of speech while a face is seen")
-
-
-def _key(record: ClipRecord) -> str:
-    key = sha256(str(VERSION).encode())
-    for path in (record.path, record.audio):
-        if path is not None:
-            try:
-                with path.open("rb") as file:
-                    key.update(file_digest(file, "sha256").digest())
-            except OSError as error:
-                raise CannotJudge(Reason.UNREADABLE, f"{path.name} cannot be read ({error.strerror})") from error
-    return key.hexdigest()
 
 
 def _is_whole(entry: Path) -> bool:

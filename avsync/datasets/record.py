@@ -1,8 +1,11 @@
 """The row that every data set yields."""
 
 from dataclasses import dataclass
+from hashlib import file_digest
 from pathlib import Path
 from typing import Literal
+
+from avsync.errors import CannotJudge, Reason
 
 # The names of FakeAVCeleb are used for every data set.
 REAL_TYPE = "RealVideo-RealAudio"
@@ -26,3 +29,19 @@ class ClipRecord:
     identity: str
     speaker: str
     audio: Path | None = None
+
+    def content_key(self) -> str:
+        """The sha256 of the clip's file, or of its two files: what caches know it by.
+
+        Raises:
+            CannotJudge: `unreadable`.
+        """
+        return "-".join(_sha256(path) for path in (self.path, self.audio) if path is not None)
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CannotJudge(Reason.UNREADABLE, f"{path.name} cannot be read ({error.strerror})") from error

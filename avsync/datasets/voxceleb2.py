@@ -6,6 +6,11 @@ from avsync.datasets.record import REAL_TYPE, ClipRecord
 from avsync.errors import UsageError
 
 
+def is_tree(root: Path) -> bool:
+    """Whether a folder is laid out like VoxCeleb2."""
+    return (root / "dev").is_dir() or (root / "mp4").is_dir()
+
+
 def records(root: Path) -> list[ClipRecord]:
     """The clips `dev/mp4/<speaker>/<video>/<utterance>.mp4` below `root`, sorted; all real.
 
