@@ -17,7 +17,7 @@ from benchmark.fakes import fakes
 from benchmark.report import Tables, circumstances, to_markdown, to_plain
 from benchmark.windows import lag, swapped_audio
 
-from avsync.detector import EMBEDDED
+from avsync.align import EMBEDDED
 from avsync.errors import AvsyncError
 from avsync.evaluate.results import write_json
 

@@ -8,8 +8,10 @@ import torch
 
 import avsync.calibrate as module
 from avsync.align import AlignerConfig, TemporalAligner, load_checkpoint, save_checkpoint
-from avsync.calibrate import LENGTHS, calibrate, real_records
+from avsync.calibrate import calibrate, real_records
 from avsync.errors import UsageError
+from avsync.methods import load_method
+from avsync.methods.default import LENGTHS
 from avsync.score.evidence import Evidence
 from avsync.score.readings import ASPECTS, READINGS, TAU
 from avsync.score.reference import Reference
@@ -69,7 +71,7 @@ PEOPLE = [f"p{i:02}" for i in range(20)]
 
 def test_the_reference_is_written_beside_the_same_weights(weights, tree, measured, tmp_path):
     output, steps = tmp_path / "out" / "calibrated.safetensors", []
-    reference = calibrate([tree(*PEOPLE)], weights, output, lambda *step: steps.append(step))
+    reference = calibrate([tree(*PEOPLE)], load_method(weights), output, lambda *step: steps.append(step))
     before, after = load_checkpoint(weights), load_checkpoint(output)
     assert len(measured) == 40
     np.testing.assert_array_equal(reference.seconds, LENGTHS)
@@ -82,7 +84,7 @@ def test_the_reference_is_written_beside_the_same_weights(weights, tree, measure
 
 
 def test_only_quantiles_are_kept(weights, tree, measured, tmp_path):
-    calibrate([tree(*PEOPLE)], weights, tmp_path / "out.safetensors")
+    calibrate([tree(*PEOPLE)], load_method(weights), tmp_path / "out.safetensors")
     text = (tmp_path / "out.json").read_text()
     assert not any(person in text for person in PEOPLE)
     calibration = json.loads(text)["calibration"]
@@ -93,39 +95,39 @@ def test_only_quantiles_are_kept(weights, tree, measured, tmp_path):
 
 
 def test_who_trained_the_model_does_not_calibrate_it(weights, tree, measured, tmp_path):
-    calibrate([tree("ann", *PEOPLE)], weights, tmp_path / "out.safetensors")
+    calibrate([tree("ann", *PEOPLE)], load_method(weights), tmp_path / "out.safetensors")
     assert {record.speaker for record in measured} == set(PEOPLE)
 
 
 def test_a_checkpoint_that_is_calibrated_can_be_calibrated_anew(weights, tree, measured, tmp_path):
-    calibrate([tree(*PEOPLE)], weights, weights)
-    assert calibrate([tree(*PEOPLE, "one more")], weights, weights).people[0] == 21
+    calibrate([tree(*PEOPLE)], load_method(weights), weights)
+    assert calibrate([tree(*PEOPLE, "one more")], load_method(weights), weights).people[0] == 21
     assert load_checkpoint(weights).notes["calibration"]["people"][0] == 21
 
 
 @pytest.mark.parametrize("people", [PEOPLE[:19], ["ann", *PEOPLE[:19]]], ids=["19", "19 and one trained on"])
 def test_too_few_people_are_refused_and_nothing_is_written(weights, tree, measured, tmp_path, people):
     with pytest.raises(UsageError, match=r"^real clips of 19 people; at least 20 are needed$"):
-        calibrate([tree(*people)], weights, tmp_path / "out.safetensors")
+        calibrate([tree(*people)], load_method(weights), tmp_path / "out.safetensors")
     assert not (tmp_path / "out.safetensors").exists()
     assert not (tmp_path / "out.json").exists()
 
 
 def test_lengths_that_few_people_speak_for_are_left_out(weights, tree, measured, tmp_path):
     people = [*(f"short{i}" for i in range(19)), "long"]
-    reference = calibrate([tree(*people)], weights, tmp_path / "out.safetensors")
+    reference = calibrate([tree(*people)], load_method(weights), tmp_path / "out.safetensors")
     np.testing.assert_array_equal(reference.seconds, [1.5, 2.0])
 
 
 def test_clips_that_cannot_be_measured_are_left_out(weights, tree, tmp_path):
     """The clips of this tree are empty files."""
     with pytest.raises(UsageError, match="real clips of 0 people"):
-        calibrate([tree(*PEOPLE[:2])], weights, tmp_path / "out.safetensors")
+        calibrate([tree(*PEOPLE[:2])], load_method(weights), tmp_path / "out.safetensors")
 
 
 def test_several_trees_count_together(weights, tree, measured, tmp_path):
     fake_av = make_fakeavceleb(tmp_path, [f"id{digit}x{i}" for digit in "01234567" for i in range(2)])
-    assert calibrate([tree(*PEOPLE[:4]), fake_av], weights, tmp_path / "out.safetensors").people[0] == 20
+    assert calibrate([tree(*PEOPLE[:4]), fake_av], load_method(weights), tmp_path / "out.safetensors").people[0] == 20
 
 
 def make_fakeavceleb(folder, identities):
@@ -158,9 +160,9 @@ def test_of_voxceleb_everybody_calibrates(tree):
 
 def test_another_folder_is_a_usage_error(tmp_path, weights):
     with pytest.raises(UsageError, match="no FakeAVCeleb tree"):
-        calibrate([tmp_path], weights, tmp_path / "out.safetensors")
+        calibrate([tmp_path], load_method(weights), tmp_path / "out.safetensors")
 
 
 def test_a_missing_checkpoint_is_a_usage_error(tmp_path, tree):
     with pytest.raises(UsageError, match="cannot be read"):
-        calibrate([tree("ann")], tmp_path / "none.safetensors", tmp_path / "out.safetensors")
+        calibrate([tree("ann")], load_method(tmp_path / "none.safetensors"), tmp_path / "out.safetensors")

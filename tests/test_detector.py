@@ -20,11 +20,10 @@ from av.stream import Disposition
 from PIL import Image
 
 from avsync import Detector
-from avsync.align import load_checkpoint, save_checkpoint
+from avsync.align import EMBEDDED, load_checkpoint, save_checkpoint
 from avsync.demo import make_clips
 from avsync.demo.face import talk
 from avsync.demo.voice import speak
-from avsync.detector import EMBEDDED
 from avsync.errors import Reason, UsageError
 from avsync.media import FPS, RATE, frames
 from avsync.score.reference import SHARES, Reference
@@ -211,7 +210,7 @@ class TestJudgement:
     def test_weights_that_cannot_be_used_are_a_usage_error(self, tmp_path):
         with pytest.raises(UsageError, match="cannot be read"):
             Detector(tmp_path / "none.safetensors")
-        save_checkpoint(load_checkpoint(EMBEDDED).model, tmp_path / "new.safetensors", {})
+        save_checkpoint(load_checkpoint(EMBEDDED).model, tmp_path / "new.safetensors", {"calibration": {}})
         with pytest.raises(UsageError, match="run avsync calibrate"):
             Detector(tmp_path / "new.safetensors")
 

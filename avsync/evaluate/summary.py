@@ -132,6 +132,8 @@ def _ranked(metric: RankingMetric, clips: Sequence[ClipResult], column: str) -> 
 
 
 def _flagged(clips: Sequence[ClipResult]) -> Estimate:
+    """The share called suspicious; not known where the model is not calibrated, so that nothing is called so."""
+    clips = [clip for clip in clips if not math.isnan(clip.p_value)]
     flag = np.array([clip.verdict == "suspicious" for clip in clips], bool)
     return estimate(partial(share, flag), [clip.identity for clip in clips])
 

@@ -77,8 +77,11 @@ def _row(name: str, group: Group, form: str) -> tuple[str, ...]:
 def _counts(summary: Summary) -> Iterator[str]:
     yield _covered("real", summary.real)
     yield _covered("fake", summary.fake)
-    alarms = _figure(summary.false_alarms, _FIGURE)
-    yield f"False alarms: {alarms} of the judged real clips, at level {summary.settings.level:g}."
+    if math.isnan(summary.false_alarms.value):
+        yield "False alarms: not known, since no real clip was called anything (see avsync calibrate)."
+    else:
+        alarms = _figure(summary.false_alarms, _FIGURE)
+        yield f"False alarms: {alarms} of the judged real clips, at level {summary.settings.level:g}."
 
 
 def _covered(label: str, coverage: Coverage) -> str:

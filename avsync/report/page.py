@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from html import escape
 
 from avsync.report.timeline import timeline
-from avsync.report.wording import LABELS, percent, printable, sentence, span
+from avsync.report.wording import LABELS, p_cells, percent, printable, sentence, span
 from avsync.score.verdict import TrackVerdict, Verdict
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2129; --soft: #5b6472; --paper: #f6f7f9; --card: #fff; --line: #d5dae2;
-  --seen: #9db4d3; --consistent: #18794e; --suspicious: #c62a2f; --cannot_judge: #946800; }
+  --seen: #9db4d3; --consistent: #18794e; --suspicious: #c62a2f; --cannot_judge: #946800; --measured: #0b68cb; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ee; --soft: #9aa4b2; --paper: #14171c; --card: #1c2128;
-  --line: #343c48; --seen: #48607f; --consistent: #4cc38a; --suspicious: #ff6369; --cannot_judge: #e2b33b; } }
+  --line: #343c48; --seen: #48607f; --consistent: #4cc38a; --suspicious: #ff6369; --cannot_judge: #e2b33b;
+  --measured: #70b8ff; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem 3rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.5 system-ui, sans-serif; }
@@ -20,7 +21,7 @@ article, section { background: var(--card); border: 1px solid var(--line); borde
   margin-top: 1rem; }
 article { border-left: .35rem solid var(--mark); }
 .consistent { --mark: var(--consistent); } .suspicious { --mark: var(--suspicious); }
-.cannot_judge { --mark: var(--cannot_judge); }
+.cannot_judge { --mark: var(--cannot_judge); } .measured { --mark: var(--measured); }
 .verdict { color: var(--mark); font-weight: 700; text-transform: uppercase; letter-spacing: .04em; font-size: .85rem; }
 p { margin: .4rem 0; overflow-wrap: anywhere; } .soft, dl, caption { color: var(--soft); font-size: .85rem; }
 .table { overflow-x: auto; }
@@ -45,6 +46,8 @@ It has learned real video only, and has never seen a fake.</p>
 that a clip is authentic.</li>
 <li><b>Suspicious</b>: few real clips look as odd. This does not prove that a clip is fake: look at the marked
 passages, and ask for the original.</li>
+<li><b>Measured</b>: the model has not been calibrated on real clips, so that its readings have nothing to stand
+beside.</li>
 <li><b>Cannot judge</b>: lips or speech are missing, too short, too small or unreadable.</li>
 </ul>
 <p>The <b>p-value</b> is the share of real clips that look at least as odd. It is not the probability that the clip is
@@ -110,7 +113,7 @@ def _tracks(verdict: Verdict) -> str:
     return f"""<div class="table"><table>
 <caption>{star}Lag: by how much the sound comes after the lips.
 p lips: share of real clips whose lips fit their speech as badly; p face: share whose face is as odd.
-Readings: place among real clips, 0 to 100.
+Readings: place among real clips, 0 to 100; where the model is not calibrated, the values themselves.
 In the bar: blue, the face is seen; red, it is odd by itself.</caption>
 <tr>{head}</tr>
 {rows}
@@ -118,15 +121,19 @@ In the bar: blue, the face is seen; red, it is odd by itself.</caption>
 
 
 def _row(track: TrackVerdict, *, marked: bool) -> str:
-    readings = "<br>".join(f"{_text(name)} {reading.percentile:.1f}" for name, reading in track.readings.items())
+    readings = "<br>".join(
+        f"{_text(name)} {reading.value:.3g}"
+        if reading.percentile is None
+        else f"{_text(name)} {reading.percentile:.1f}"
+        for name, reading in track.readings.items()
+    )
     passages = "<br>".join(f"{span(s.start, s.end)} (p = {s.p_value:.2g})" for s in track.segments)
     cells = (
         f"{track.track}{' *' if marked else ''}",
         span(track.start, track.end),
         f"{track.speech_seconds:.1f} s",
         f"{round(track.lag_ms):+d} ms",
-        *(f"{track.aspects[aspect]:.2g}" for aspect in ("speech", "picture")),
-        f"{track.p_value:.2g}",
+        *p_cells(track),
         readings,
         passages or "none",
     )

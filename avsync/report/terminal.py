@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from avsync.report.wording import LABELS, printable, sentence, span, spans
+from avsync.report.wording import LABELS, p_cells, printable, sentence, span, spans, values
 from avsync.score.verdict import TrackVerdict, Verdict
 
-_STYLES = {"consistent": "green", "suspicious": "bold red", "cannot_judge": "yellow"}
+_STYLES = {"consistent": "green", "suspicious": "bold red", "measured": "cyan", "cannot_judge": "yellow"}
 _NUMBERS = ("face", "seen", "speech", "lag", "p lips", "p face", "p")
 # Below this width columns would be cut off: better that the terminal breaks the lines.
 _WIDTH = 100
@@ -41,7 +41,8 @@ def print_table(verdicts: Sequence[Verdict], file: TextIO | None = None) -> None
     table.add_column("verdict", no_wrap=True)
     for name in _NUMBERS:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("odd passages", overflow="fold")
+    calibrated = all(track.aspects for verdict in verdicts for track in verdict.tracks)
+    table.add_column("odd passages" if calibrated else "odd passages, or readings", overflow="fold")
     for verdict in verdicts:
         head = [Text(printable(Path(verdict.path).name)), Text(LABELS[verdict.verdict], _STYLES[verdict.verdict])]
         for cells in _rows(verdict):
@@ -63,7 +64,6 @@ def _row(track: TrackVerdict, *, marked: bool) -> tuple[str, ...]:
         span(track.start, track.end),
         f"{track.speech_seconds:.1f} s",
         f"{round(track.lag_ms):+d} ms",
-        *(f"{track.aspects[aspect]:.2g}" for aspect in ("speech", "picture")),
-        f"{track.p_value:.2g}",
-        spans(track.segments),
+        *p_cells(track),
+        spans(track.segments) if track.aspects else values(track),
     )

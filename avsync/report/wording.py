@@ -2,7 +2,12 @@
 
 from avsync.score.verdict import Segment, TrackVerdict, Verdict
 
-LABELS = {"consistent": "consistent", "suspicious": "suspicious", "cannot_judge": "cannot judge"}
+LABELS = {
+    "consistent": "consistent",
+    "suspicious": "suspicious",
+    "measured": "measured",
+    "cannot_judge": "cannot judge",
+}
 # What is said of a suspicious face, by its odder aspect.
 _FINDINGS = {
     "speech": "moves its lips unlike the speech that is heard",
@@ -24,15 +29,29 @@ def verdict_line(verdict: Verdict) -> str:
 
 def sentence(verdict: Verdict) -> str:
     """Why the verdict is what it is, without a full stop, safe for a terminal."""
-    if verdict.p_value is None:
+    if verdict.rests_on is None:
         return f"{verdict.reason}: {printable(verdict.detail)}"
     track = next(track for track in verdict.tracks if track.track == verdict.rests_on)
+    if verdict.p_value is None:
+        return f"face {track.track} ({span(track.start, track.end)}) has {values(track)}; {lag(track)}"
     share = f"{percent(verdict.p_value)} of real clips are at least as odd (p = {verdict.p_value:.2g}); {lag(track)}"
     subject = f"face {track.track} ({span(track.start, track.end)})"
     if verdict.verdict == "consistent":
         return f"{subject} speaks and looks as people in real clips do: {share}"
     passages = f"; odd by themselves: {spans(track.segments)}" if track.segments else ""
     return f"{subject} {_FINDINGS[min(track.aspects, key=track.aspects.__getitem__)]}: only {share}{passages}"
+
+
+def values(track: TrackVerdict) -> str:
+    """The readings of a face that is compared with no real clip: speechforensics 0.312."""
+    return ", ".join(f"{name} {reading.value:.3g}" for name, reading in track.readings.items())
+
+
+def p_cells(track: TrackVerdict) -> tuple[str, str, str]:
+    """The p-values of lips, of the face, and of both; a dash for what was not asked."""
+    shares = (track.aspects.get("speech"), track.aspects.get("picture"), track.p_value)
+    lips, face, either = ("–" if share is None else f"{share:.2g}" for share in shares)
+    return lips, face, either
 
 
 def lag(track: TrackVerdict) -> str:

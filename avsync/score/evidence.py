@@ -7,11 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avsync.align import TemporalAligner, lattice, mean_over_time
+from avsync.align import TAU, TemporalAligner, lattice, mean_over_time
 from avsync.clip import TalkingClip
-from avsync.face import face_boxes
 from avsync.media import FPS
-from avsync.score.readings import TAU, read_lattice, read_pictures
+from avsync.score.readings import read_lattice, read_pictures
 from avsync.speech import log_mel
 
 
@@ -36,7 +35,9 @@ class Evidence:
     def at(self, lag: int) -> Self:
         """The same with `agreement` read at a lag in frames, where the window can judge it."""
         agreement = float(self.curve[TAU + lag])
-        return self if np.isnan(agreement) else replace(self, readings={**self.readings, "agreement": agreement})
+        if "agreement" not in self.readings or np.isnan(agreement):
+            return self
+        return replace(self, readings={**self.readings, "agreement": agreement})
 
 
 def gather(model: TemporalAligner, window: TalkingClip) -> Evidence:
@@ -49,7 +50,7 @@ def gather(model: TemporalAligner, window: TalkingClip) -> Evidence:
         start=window.start,
         seconds=len(window) / FPS,
         speech_seconds=float(window.speech.sum()) / FPS,
-        box=np.median(face_boxes(window.squares), axis=0),
+        box=window.box,
         curve=curve.numpy(),
         readings={**read_lattice(grid, weight, curve), **read_pictures(window)},
     )

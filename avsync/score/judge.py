@@ -1,13 +1,15 @@
 """From the evidence of windows to what is said of a track, and from tracks to the file."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avsync.media import FPS
 from avsync.score.evidence import Evidence
-from avsync.score.readings import ASPECTS, READINGS, lag_of
+from avsync.score.lattices import ODD_WHEN_HIGH
+from avsync.score.readings import lag_of
 from avsync.score.reference import Reference
 from avsync.score.verdict import Reading, Segment, TrackVerdict
 
@@ -22,16 +24,28 @@ def judge_track(track: int, evidence: Sequence[Evidence], reference: Reference, 
     a long track is, if anything, too large.
     """
     weight = np.array([e.speech_seconds for e in evidence])
-    lag = lag_of(_mean_curve(evidence, weight))
-    evidence = [e.at(lag) for e in evidence]
+    evidence = at_common_lag(evidence)
     seconds = float(np.average([e.seconds for e in evidence], weights=weight))
-    odd = [{aspect: reference.odd(aspect, e.readings, e.seconds) for aspect in ASPECTS} for e in evidence]
-    mean = {aspect: float(np.average([o[aspect] for o in odd], weights=weight)) for aspect in ASPECTS}
-    shares = [
-        reference.p_surprise(reference.surprises(o, e.seconds), e.seconds) for o, e in zip(odd, evidence, strict=True)
-    ]
+    odd = [_oddness(e, reference) for e in evidence]
+    mean = {aspect: float(np.average([o[aspect] for o in odd], weights=weight)) for aspect in reference.aspects}
     oddness = reference.surprises(mean, seconds)
-    values = {name: float(np.average([e.readings[name] for e in evidence], weights=weight)) for name in READINGS}
+    measured = measure_track(track, evidence, ranked_by=next(iter(evidence[0].readings)))
+    return replace(
+        measured,
+        readings={name: _beside_real(name, r.value, seconds, reference) for name, r in measured.readings.items()},
+        aspects={aspect: reference.p_odd(aspect, value, seconds) for aspect, value in mean.items()},
+        oddness=oddness,
+        p_value=reference.p_surprise(oddness, seconds),
+        segments=odd_passages(evidence, reference, level),
+    )
+
+
+def measure_track(track: int, evidence: Sequence[Evidence], ranked_by: str) -> TrackVerdict:
+    """The windows' readings, averaged over speech, beside nothing; `oddness` is one of them, high where it is odd."""
+    weight = np.array([e.speech_seconds for e in evidence])
+    means = {
+        name: float(np.average([e.readings[name] for e in evidence], weights=weight)) for name in evidence[0].readings
+    }
     left, top, right, bottom = (round(float(v)) for v in np.median([e.box for e in evidence], axis=0))
     return TrackVerdict(
         track=track,
@@ -39,20 +53,31 @@ def judge_track(track: int, evidence: Sequence[Evidence], reference: Reference, 
         end=evidence[-1].start + evidence[-1].seconds,
         box=(left, top, right, bottom),
         speech_seconds=float(weight.sum()),
-        lag_ms=1000 / FPS * lag,
-        readings={
-            name: Reading(value, reference.percentile(name, value, seconds), reference.p_value(name, value, seconds))
-            for name, value in values.items()
-        },
-        aspects={aspect: reference.p_odd(aspect, mean[aspect], seconds) for aspect in ASPECTS},
-        oddness=oddness,
-        p_value=reference.p_surprise(oddness, seconds),
-        segments=[
-            Segment(e.start, e.start + e.seconds, share)
-            for e, share in zip(evidence, shares, strict=True)
-            if share <= level
-        ],
+        lag_ms=1000 / FPS * lag_of(_mean_curve(evidence, weight)),
+        readings={name: Reading(value) for name, value in means.items()},
+        oddness=means[ranked_by] if ranked_by in ODD_WHEN_HIGH else -means[ranked_by],
     )
+
+
+def at_common_lag(evidence: Sequence[Evidence]) -> list[Evidence]:
+    """All windows read at the lag that fits them best together."""
+    lag = lag_of(_mean_curve(evidence, np.array([e.speech_seconds for e in evidence])))
+    return [e.at(lag) for e in evidence]
+
+
+def odd_passages(evidence: Sequence[Evidence], reference: Reference, level: float) -> list[Segment]:
+    """The windows that are suspicious by themselves."""
+    surprises = [reference.surprises(_oddness(e, reference), e.seconds) for e in evidence]
+    shares = [reference.p_surprise(s, e.seconds) for s, e in zip(surprises, evidence, strict=True)]
+    return [Segment(e.start, e.start + e.seconds, p) for e, p in zip(evidence, shares, strict=True) if p <= level]
+
+
+def _beside_real(name: str, value: float, seconds: float, reference: Reference) -> Reading:
+    return Reading(value, reference.percentile(name, value, seconds), reference.p_value(name, value, seconds))
+
+
+def _oddness(evidence: Evidence, reference: Reference) -> dict[str, float]:
+    return {aspect: reference.odd(aspect, evidence.readings, evidence.seconds) for aspect in reference.aspects}
 
 
 def _mean_curve(evidence: Sequence[Evidence], weight: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -66,10 +91,14 @@ def _mean_curve(evidence: Sequence[Evidence], weight: NDArray[np.float64]) -> ND
 def speakers(tracks: Sequence[TrackVerdict]) -> list[TrackVerdict]:
     """The tracks that can be whose speech is heard: of faces seen together, the one whose lips fit the speech best."""
     chosen: list[TrackVerdict] = []
-    for track in sorted(tracks, key=lambda t: t.readings["agreement"].value, reverse=True):
+    for track in sorted(tracks, key=_fit, reverse=True):
         if not any(_seen_together(track, other) for other in chosen):
             chosen.append(track)
     return chosen
+
+
+def _fit(track: TrackVerdict) -> float:
+    return track.readings["agreement"].value if "agreement" in track.readings else -track.oddness
 
 
 def _seen_together(one: TrackVerdict, other: TrackVerdict) -> bool:

@@ -5,11 +5,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from avsync.align.lattice import TAU
 from avsync.clip import TalkingClip
 from avsync.score.kinematics import lip_acceleration
 from avsync.score.texture import brow_stir, face_frames, mouth_detail, mouth_flicker, mouth_rhythm
 
-TAU = 15  # frames; the lattice looks 0.6 s back and forth, as SpeechForensics and AVH-Align do
 # Constant lags of real web video reach 7 frames: readings look for the best offset within this many.
 MAX_LAG = 8
 # The worst moment lasts so many frames, 0.6 s: two to three syllables.

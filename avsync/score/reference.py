@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from scipy.special import stdtr  # the distribution function of Student's t
 
 from avsync.errors import UsageError
+from avsync.score.lattices import ODD_WHEN_HIGH
 from avsync.score.readings import ASPECTS, READINGS
 
 Floats = NDArray[np.float64]
+Aspects = Mapping[str, tuple[str, ...]]
 # What is kept of each reading: enough for a 1 % p-value, and no clip can be told from it.
 SHARES = np.linspace(0, 1, 101)
 # Half the readings of real windows lie within 0.674 standard deviations of a normal distribution's middle.
@@ -29,7 +31,8 @@ class Reference:
         people: float [L], of how many people there are windows of each length.
         readings: of each reading, quantiles float [L, 101] at shares 0, 0.01 … 1.
         oddness: the same of each aspect's oddness, every window measured beside the other people's windows.
-        surprise: float [L, 101], the same of the larger `surprise` of the two aspects.
+        surprise: float [L, 101], the same of the largest `surprise` of any aspect.
+        aspects: of each aspect, the readings that answer it.
     """
 
     seconds: Floats
@@ -37,34 +40,43 @@ class Reference:
     readings: dict[str, Floats]
     oddness: dict[str, Floats]
     surprise: Floats
+    aspects: Aspects
 
     @classmethod
-    def fit(cls, readings: Mapping[float, Mapping[str, Floats]], people: Mapping[float, Sequence[str]]) -> Self:
+    def fit(
+        cls,
+        readings: Mapping[float, Mapping[str, Floats]],
+        people: Mapping[float, Sequence[str]],
+        aspects: Aspects = ASPECTS,
+    ) -> Self:
         """Measure real windows; every person weighs the same, however many windows are theirs.
 
         Args:
             readings: by length of window (s), of each reading the values float [n].
             people: by length, whose window each is.
+            aspects: of each aspect, the readings that answer it.
         """
         lengths = sorted(readings)
-        tables: dict[str, list[Floats]] = {name: [] for name in (*READINGS, *ASPECTS, "surprise")}
+        tables: dict[str, list[Floats]] = {name: [] for name in readings[lengths[0]]}
+        oddness: dict[str, list[Floats]] = {aspect: [] for aspect in aspects}
+        surprises: list[Floats] = []
         for length in lengths:
             names = np.array(people[length])
-            for name in READINGS:
-                tables[name].append(_quantiles(readings[length][name], names))
+            for name, rows in tables.items():
+                rows.append(_quantiles(readings[length][name], names))
             surprise = []
-            for aspect in ASPECTS:
-                odd = _left_out(aspect, readings[length], names)
-                tables[aspect].append(_quantiles(odd, names))
-                surprise.append(_surprise(odd, tables[aspect][-1]))
-            tables["surprise"].append(_quantiles(np.max(surprise, axis=0), names))
-        stacked = {name: np.stack(rows) for name, rows in tables.items()}
+            for aspect, of_aspect in aspects.items():
+                odd = _left_out({name: readings[length][name] for name in of_aspect}, names)
+                oddness[aspect].append(_quantiles(odd, names))
+                surprise.append(_surprise(odd, oddness[aspect][-1]))
+            surprises.append(_quantiles(np.max(surprise, axis=0), names))
         return cls(
             np.array(lengths),
             np.array([len(set(people[length])) for length in lengths], np.float64),
-            {name: stacked[name] for name in READINGS},
-            {aspect: stacked[aspect] for aspect in ASPECTS},
-            stacked["surprise"],
+            {name: np.stack(rows) for name, rows in tables.items()},
+            {aspect: np.stack(rows) for aspect, rows in oddness.items()},
+            np.stack(surprises),
+            aspects,
         )
 
     def percentile(self, name: str, value: float, seconds: float) -> float:
@@ -78,7 +90,7 @@ class Reference:
 
     def odd(self, aspect: str, readings: Mapping[str, float], seconds: float) -> float:
         """How odd the readings of one aspect are together."""
-        tables = {name: self._at(self.readings[name], seconds) for name in ASPECTS[aspect]}
+        tables = {name: self._at(self.readings[name], seconds) for name in self.aspects[aspect]}
         return float(_oddness(tables, readings))
 
     def p_odd(self, aspect: str, oddness: float, seconds: float) -> float:
@@ -105,22 +117,22 @@ class Reference:
         }
 
     @classmethod
-    def from_dict(cls, data: Any) -> Self:
-        """Read what `to_dict` gave.
+    def from_dict(cls, data: Any, aspects: Aspects = ASPECTS, names: Sequence[str] = READINGS) -> Self:
+        """Read what `to_dict` gave, of these aspects and readings.
 
         Raises:
             UsageError: it is something else.
         """
         try:
             seconds, people, surprise = (np.array(data[key], np.float64) for key in ("seconds", "people", "surprise"))
-            readings = {name: np.array(data["readings"][name], np.float64) for name in READINGS}
-            oddness = {aspect: np.array(data["oddness"][aspect], np.float64) for aspect in ASPECTS}
+            readings = {name: np.array(data["readings"][name], np.float64) for name in names}
+            oddness = {aspect: np.array(data["oddness"][aspect], np.float64) for aspect in aspects}
             tables = (*readings.values(), *oddness.values(), surprise)
             if not len(seconds) or people.shape != seconds.shape or (np.diff(seconds) <= 0).any():
                 raise ValueError("lengths")
             if any(t.shape != (len(seconds), len(SHARES)) or not np.isfinite(t).all() for t in tables):
                 raise ValueError("quantiles")
-            return cls(seconds, people, readings, oddness, surprise)
+            return cls(seconds, people, readings, oddness, surprise, aspects)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UsageError("the checkpoint has no calibration of this version; run avsync calibrate") from error
 
@@ -137,13 +149,13 @@ class Reference:
 def _oddness(tables: Mapping[str, Floats], readings: Mapping[str, Floats | float]) -> Floats:
     """Fisher's sum over readings of -log10 p (Statistical Methods for Research Workers, 1925, section 21.1).
 
-    p is the lower tail of a Student distribution through the quartiles in `tables`, the quantiles of each reading, so
-    that it also tells apart what lies below every real window.
+    p is the tail, on the side where the reading is odd, of a Student distribution through the quartiles in `tables`,
+    the quantiles of each reading, so that it also tells apart what lies beyond every real window.
     """
     total = np.zeros(())
     for name, table in tables.items():
         low, middle, high = np.interp([0.25, 0.5, 0.75], SHARES, table)
-        scale = max((high - low) / (2 * _QUARTILE), 1e-6)
+        scale = max((high - low) / (2 * _QUARTILE), 1e-6) * (-1 if name in ODD_WHEN_HIGH else 1)
         total = total - np.log10(np.maximum(stdtr(_FREEDOM, (readings[name] - middle) / scale), 1e-12))
     return np.asarray(total)
 
@@ -154,13 +166,13 @@ def _surprise(oddness: Floats | float, table: Floats) -> Floats:
     return np.asarray(np.log10(2) + np.log10(5) * (oddness - middle) / max(high - middle, 1e-6))
 
 
-def _left_out(aspect: str, readings: Mapping[str, Floats], people: NDArray[np.str_]) -> Floats:
-    """The oddness of each person's windows beside those of all others."""
+def _left_out(readings: Mapping[str, Floats], people: NDArray[np.str_]) -> Floats:
+    """The oddness, by these readings, of each person's windows beside those of all others."""
     odd = np.zeros(len(people))
     for person in np.unique(people):
         own = people == person
-        tables = {name: _quantiles(readings[name][~own], people[~own]) for name in ASPECTS[aspect]}
-        odd[own] = _oddness(tables, {name: readings[name][own] for name in tables})
+        tables = {name: _quantiles(values[~own], people[~own]) for name, values in readings.items()}
+        odd[own] = _oddness(tables, {name: values[own] for name, values in readings.items()})
     return odd
 
 

@@ -10,11 +10,14 @@ SCHEMA = "avsync.verdict/1"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One reading of a track beside real clips: `percentile` 0-100 among them, `p_value` two-sided, conformal."""
+    """One reading of a track beside real clips: `percentile` 0-100 among them, `p_value` two-sided, conformal.
+
+    Both are None where the model has not been calibrated.
+    """
 
     value: float
-    percentile: float
-    p_value: float
+    percentile: float | None = None
+    p_value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class TrackVerdict:
     punished. `aspects` are the p-values of the two questions asked: "speech", whether the lips fit it, and "picture",
     whether the face moves and looks like a real one; each is the share of real windows of this length that are at least
     as odd. `p_value` is the share of which either aspect surprises as much. `oddness`, -log10 of a smooth p-value,
-    ranks what is odder than any real window. `readings` are what the aspects are made of.
+    ranks what is odder than any real window. `readings` are what the aspects are made of. Without calibration there
+    are no aspects and no p-value, and `oddness` is the reading itself, its sign turned so that high is odd.
     """
 
     track: int
@@ -44,9 +48,9 @@ class TrackVerdict:
     speech_seconds: float
     lag_ms: float
     readings: dict[str, Reading]
-    aspects: dict[str, float]
-    oddness: float
-    p_value: float
+    aspects: dict[str, float] = field(default_factory=dict)
+    oddness: float = 0.0
+    p_value: float | None = None
     segments: list[Segment] = field(default_factory=list)
 
 
@@ -54,11 +58,14 @@ class TrackVerdict:
 class Verdict:
     """The result for one file. `p_value` and `oddness` are of the track `rests_on`; None when it cannot be judged.
 
+    "measured" is the verdict of a model that has not been calibrated: readings, and an `oddness` that ranks files, but
+    no real clips to compare with.
+
     Of several speakers one after the other the oddest counts, its p-value multiplied by their number (Bonferroni).
     """
 
     path: str
-    verdict: Literal["consistent", "suspicious", "cannot_judge"]
+    verdict: Literal["consistent", "suspicious", "measured", "cannot_judge"]
     reason: Reason | None = None
     detail: str = ""
     p_value: float | None = None

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from avsync.align import load_checkpoint
+from avsync.align import TemporalAligner, load_checkpoint
 from avsync.calibrate import real_records
 from avsync.clip import TalkingClip, talking_clips
 from avsync.datasets import fakeavceleb
 from avsync.datasets.record import REAL_TYPE
 from avsync.detector import Detector
-from avsync.errors import CannotJudge
+from avsync.errors import CannotJudge, UsageError
 from avsync.face import FaceDetector
 from avsync.score.reference import Reference
 from avsync.speech import speech_activity
@@ -35,6 +35,8 @@ class Bench:
 
     def __init__(self, root: Path, weights: Path, folder: Path, most: int | None = None) -> None:
         checkpoint = load_checkpoint(weights)
+        if not isinstance(checkpoint.model, TemporalAligner):
+            raise UsageError(f"{weights}: not a model of avsync train configs/default.yaml")
         self.model, self.reference = checkpoint.model, Reference.from_dict(checkpoint.notes.get("calibration"))
         self.detector = Detector(weights, level=LEVEL)
         self.calibrating = real_records(root)

@@ -83,7 +83,7 @@ class _Judge:
         for track in verdict.tracks:
             if track.track == verdict.rests_on:
                 odd = {"oddness": track.oddness, **{name: -p_value for name, p_value in track.aspects.items()}}
-                odd |= {name: -reading.percentile for name, reading in track.readings.items()}
+                odd |= {n: -r.percentile for n, r in track.readings.items() if r.percentile is not None}
                 with self._file.open("a", encoding="utf-8") as lines:
                     # The line break comes first: a line that was cut off when the process was stopped spoils no other.
                     lines.write("\n" + json.dumps({"name": self._names[path], **odd}))

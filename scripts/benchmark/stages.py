@@ -14,9 +14,9 @@ from cProfile import Profile
 from pathlib import Path
 from typing import Any
 
-from avsync.align import TemporalAligner, lattice, mean_over_time
+from avsync.align import EMBEDDED, TemporalAligner, lattice, mean_over_time
 from avsync.clip import TalkingClip
-from avsync.detector import EMBEDDED, Detector
+from avsync.detector import Detector
 from avsync.face import FaceTracker
 from avsync.media import ahead
 from avsync.score.readings import read_lattice, read_pictures
