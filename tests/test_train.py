@@ -9,15 +9,14 @@ import torch
 from omegaconf import OmegaConf
 from safetensors.numpy import save_file
 
-from avsync import train as train_module
-from avsync.align import AlignerConfig, load_checkpoint
+from avsync.align import AlignerConfig, TemporalAligner, load_checkpoint
 from avsync.align.augment import AugmentConfig
 from avsync.align.data import Geometry, Segments
 from avsync.align.module import AlignmentModule
-from avsync.config import Config, DataConfig, TrainerConfig, load_config
+from avsync.config import Config, DataConfig, SegmentsConfig, load_config
 from avsync.datasets.prepare import PreparedClip
 from avsync.errors import UsageError
-from avsync.train import train
+from avsync.train import fit, temporal, train
 
 T = 40
 DEFAULT = Path(__file__).parents[1] / "configs" / "default.yaml"
@@ -47,12 +46,12 @@ def config(tmp_path, monkeypatch):
     def prepared(records, _folder, _workers):
         return [PreparedClip(record, record.path.with_suffix(".safetensors")) for record in records], []
 
-    monkeypatch.setattr(train_module, "prepare", prepared)
+    monkeypatch.setattr(temporal, "prepare", prepared)
     torch.set_num_threads(1)
     return Config(
         data=DataConfig(root=str(tmp_path / "real"), validation=["bob", "cid"], licence="CC BY 4.0"),
         model=AlignerConfig(width=8, components=4),
-        trainer=TrainerConfig(epochs=2, batch_size=2, segment=16, out=str(tmp_path / "out"), loggers=["csv"]),
+        trainer=SegmentsConfig(epochs=2, batch_size=2, segment=16, out=str(tmp_path / "out"), loggers=["csv"]),
     )
 
 
@@ -87,7 +86,7 @@ class TestTrain:
     def test_learns_and_logs(self, config):
         model = load_checkpoint(train(config)).model
         torch.manual_seed(config.trainer.seed)
-        untrained = train_module.TemporalAligner(config.model)
+        untrained = TemporalAligner(config.model)
         assert not torch.equal(*(m.state_dict()["_speech.layers.0.weight"] for m in (model, untrained)))
         header, *rows = (Path(config.trainer.out) / "csv/version_0/metrics.csv").read_text().splitlines()
         assert {"train_loss", "retrieval", "swap_auc"} <= set(header.split(","))
@@ -139,12 +138,12 @@ class TestTrain:
             train(config)
 
     def test_a_logger_that_is_not_installed_is_a_usage_error(self, config, monkeypatch):
-        monkeypatch.setattr(train_module, "find_spec", lambda _: None)
+        monkeypatch.setattr(fit, "find_spec", lambda _: None)
         with pytest.raises(UsageError, match="wandb is not installed"):
             train(elsewhere(config, "out", loggers=["wandb"]))
 
     def test_clips_that_cannot_be_used_leave_nothing_to_train_on(self, config, monkeypatch):
-        monkeypatch.setattr(train_module, "prepare", lambda *_: ([], []))
+        monkeypatch.setattr(temporal, "prepare", lambda *_: ([], []))
         with pytest.raises(UsageError, match="no usable clip"):
             train(config)
 
