@@ -22,12 +22,10 @@ from os.path import isdir, isfile
 from avsync.errors import Reason
 from avsync.score.verdict import Reading, TrackVerdict, Verdict
 
-EMBEDDED = "default.safetensors"
-
 class Detector:
     model, weights_sha256 = "toy", "ab" * 32
 
-    def __init__(self, weights=None, *, trim="default", level=0.05):
+    def __init__(self, weights=None, *, level=0.05, **_):
         self.level = level
 
     def score(self, path):
@@ -262,13 +260,16 @@ class TestCalibrate:
         reference = SimpleNamespace(seconds=[1.5, 2.0], people=[40.0, 30.0])
         module = SimpleNamespace(calibrate=lambda *words: seen.append(words[:3]) or words[3](1, 2) or reference)
         monkeypatch.setitem(sys.modules, "avsync.calibrate", module)
+        methods = SimpleNamespace(load_method=lambda weights, backbone, reading, store: (weights, backbone, reading))
+        monkeypatch.setitem(sys.modules, "avsync.methods", methods)
         weights = tmp_path / "in.safetensors"
         weights.write_bytes(b"?")
-        assert run("calibrate", "a", "b", "--weights", weights, "--output", "out.safetensors").exit_code == 0
+        words = ("--backbone", "avhubert", "--reading", "factor")
+        assert run("calibrate", "a", "b", "--weights", weights, *words, "--output", "out.safetensors").exit_code == 0
         assert "people with real windows: 40 of 1.5 s, 30 of 2 s" in run("calibrate", "a").stdout
         assert seen == [
-            ([Path("a"), Path("b")], weights, Path("out.safetensors")),
-            ([Path("a")], "default.safetensors", Path("calibrated.safetensors")),
+            ([Path("a"), Path("b")], (weights, "avhubert", "factor"), Path("out.safetensors")),
+            ([Path("a")], (None, None, None), Path("calibrated.safetensors")),
         ]
 
 

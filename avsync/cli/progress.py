@@ -1,0 +1,27 @@
+"""Progress on standard error, if that is a terminal."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Yields what is told how many clips are done, and of how many."""
+    with bar() as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def bar() -> "Progress":
+    """A bar that is gone when it is done."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    quiet = not sys.stderr.isatty()
+    console = Console(stderr=True, quiet=quiet)
+    return Progress(console=console, transient=True, redirect_stdout=False, disable=quiet)
