@@ -24,7 +24,7 @@ class Head(Aligner):
 
     @abstractmethod
     def lattice(self, lips: Tensor, speech: Tensor, weight: Tensor) -> Tensor:
-        """How well the lips at t fit the speech at t + δ, δ = -15 … 15.
+        """How well the lips at t fit the speech at t + δ, δ = -15 … 15; all tensors are on the CPU.
 
         Args:
             lips: float32 [T, Dv] (of `mouth`, uint8 [T, 96, 96]).

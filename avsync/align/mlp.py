@@ -77,9 +77,10 @@ class MLPAligner(Head):
 
         Memory grows with the features, not with the pairs.
         """
-        heard = candidates(len(lips)).to(lips.device)
-        fits: Tensor = self(lips, pad(speech, (0, 0, 1, 0)), heard)
-        return fits.masked_fill(heard == 0, torch.nan)
+        device = self.visual_proj.weight.device
+        heard = candidates(len(lips)).to(device)
+        fits: Tensor = self(lips.to(device), pad(speech, (0, 0, 1, 0)).to(device), heard)
+        return fits.masked_fill(heard == 0, torch.nan).cpu()
 
     def loss(self, lips: Tensor, speech: Tensor, heard: Tensor, weight: Tensor) -> Tensor:
         """The loss of AVH-Align, from the lips to the speech: see `misalignment`.

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from avsync.align import EMBEDDED, Checkpoint, CosineAligner, CosineConfig, Head, TemporalAligner, load_checkpoint
 from avsync.errors import UsageError
 from avsync.features import FeatureStore
-from avsync.features.backbone import load_backbone
+from avsync.features.backbone import best_device, load_backbone
 from avsync.methods.backbone import BackboneMethod
 from avsync.methods.default import DefaultMethod
 from avsync.methods.faces import Faces
@@ -108,6 +108,7 @@ def _over_backbone(
     if notes.get("reading") == reading and "calibration" in notes:
         reference = Reference.from_dict(notes["calibration"], {"speech": (reading,)}, (reading,))
     features = FeatureStore(store, backbone.key, trim) if store is not None else None
+    head.to(best_device())
     notes |= {"backbone": backbone.name, "features": backbone.key, "reading": reading}
     return Loaded(
         BackboneMethod(backbone, head, reading, reference, features),
