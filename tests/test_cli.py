@@ -250,7 +250,7 @@ class TestTrain:
     def test_says_how_to_get_what_it_needs(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "avsync.config", SimpleNamespace(load_config=None))
         monkeypatch.setitem(sys.modules, "avsync.train", None)
-        assert "pip install 'avsync[train]'" in str(run("train", "c.yaml").exception)
+        assert "pip install 'avsync[train,ssl]'" in str(run("train", "c.yaml").exception)
 
 
 @pytest.mark.usefixtures("detector")

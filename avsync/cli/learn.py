@@ -23,9 +23,10 @@ def train(
 
     try:
         from avsync.train import train as run
+
+        run(load_config(config, overrides or []))
     except ModuleNotFoundError as error:
-        raise UsageError(f"training needs the package '{error.name}': pip install 'avsync[train]'") from error
-    run(load_config(config, overrides or []))
+        raise UsageError(f"training needs the package '{error.name}': pip install 'avsync[train,ssl]'") from error
 
 
 def extract(
