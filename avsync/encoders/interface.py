@@ -1,7 +1,7 @@
 """What every encoder of lips or of speech offers."""
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from torch import Tensor
 
@@ -37,11 +37,3 @@ class SpeechEncoder(Protocol):
 
     def speech(self, clips: Sequence[TalkingClip]) -> list[Tensor]:
         """Of each clip of T frames, [T, D] on the CPU."""
-
-
-@runtime_checkable
-class JointEncoder(LipEncoder, SpeechEncoder, Protocol):
-    """One network for lips and speech, which is quicker asked for both at once."""
-
-    def both(self, clips: Sequence[TalkingClip]) -> tuple[list[Tensor], list[Tensor]]:
-        """What `lips` and `speech` give."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from avsync.clip import TalkingClip
-from avsync.encoders.interface import JointEncoder, LipEncoder, SpeechEncoder
+from avsync.encoders.interface import LipEncoder, SpeechEncoder
 from avsync.errors import UsageError
 
 KINDS = ("avhubert", "mouth", "resnet", "ssl", "temporal")
@@ -46,11 +46,7 @@ class Backbone:
 
     def encode(self, clips: Sequence[TalkingClip]) -> list[tuple[Tensor, Tensor]]:
         """Features of lips [T, Dv] and of speech [T, Da] of each clip, on the CPU."""
-        if isinstance(self.lips, JointEncoder) and self.lips is self.speech:
-            lips, speech = self.lips.both(clips)
-        else:
-            lips, speech = self.lips.lips(clips), self.speech.speech(clips)
-        return list(zip(lips, speech, strict=True))
+        return list(zip(self.lips.lips(clips), self.speech.speech(clips), strict=True))
 
 
 def parse(name: str) -> tuple[Spec, Spec]:

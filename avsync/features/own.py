@@ -36,16 +36,14 @@ class TemporalEncoder:
 
     def lips(self, clips: Sequence[TalkingClip]) -> list[Tensor]:
         """Of each clip, float32 [T, 96]."""
-        return self.both(clips)[0]
+        return [self._embed(clip)[0] for clip in clips]
 
     def speech(self, clips: Sequence[TalkingClip]) -> list[Tensor]:
         """Of each clip, float32 [T, 96]."""
-        return self.both(clips)[1]
+        return [self._embed(clip)[1] for clip in clips]
 
-    def both(self, clips: Sequence[TalkingClip]) -> tuple[list[Tensor], list[Tensor]]:
-        """What `lips` and `speech` give."""
-        embedded = [self._model.embed(c.landmarks, c.mouths(), log_mel(c.waveform), c.speech) for c in clips]
-        return [lips for lips, _ in embedded], [speech for _, speech in embedded]
+    def _embed(self, clip: TalkingClip) -> tuple[Tensor, Tensor]:
+        return self._model.embed(clip.landmarks, clip.mouths(), log_mel(clip.waveform), clip.speech)
 
 
 class ResNetLips:

@@ -103,7 +103,8 @@ def _checked(path: Path, format: str) -> Path:
         raise UsageError(f"{path}: a file as published; run 'avsync weights convert {path}' and name what it writes")
     found = describe(path)
     if found.format != format:
-        raise UsageError(f"{path}: not {words(format)}" + (f" but {found.words}" if found.format else ""))
+        known = f"but {found.words}" if found.format else "that avsync wrote, or cut off"
+        raise UsageError(f"{path}: not {words(format)} {known}; 'avsync weights list' says how to get them")
     return path
 
 

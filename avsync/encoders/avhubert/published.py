@@ -8,15 +8,15 @@ from avsync.encoders.avhubert.model import AVHuBERTConfig
 from avsync.encoders.avhubert.preprocess import AUDIO_FEATURES
 from avsync.encoders.avhubert.transformer import POSITION_GROUPS, POSITION_KERNEL
 
-_FIELDS = {
+_NEEDED = {
     "layers": "encoder_layers",
     "width": "encoder_embed_dim",
     "ffn_width": "encoder_ffn_embed_dim",
     "heads": "encoder_attention_heads",
     "layer_norm_first": "layer_norm_first",
-    "modality_fuse": "modality_fuse",
-    "sub_encoder_layers": "sub_encoder_layers",
 }
+# Options that an older checkpoint may not name. The shapes of its tensors would betray another value.
+_OPTIONAL = {"modality_fuse": "modality_fuse", "sub_encoder_layers": "sub_encoder_layers"}
 # What every published model has, and nothing else is built here.
 _FIXED = {
     "activation_fn": "gelu",
@@ -43,13 +43,14 @@ def config_from_published(options: Mapping[str, Any]) -> AVHuBERTConfig:
     Raises:
         ValueError: an option is missing, or has a value that is not built here.
     """
-    missing = [name for name in (*_FIELDS.values(), *_FIXED) if name not in options]
+    missing = [name for name in _NEEDED.values() if name not in options]
     if missing:
         raise ValueError(f"no option {', '.join(missing)}")
     for name, expected in _FIXED.items():
-        if options[name] != expected:
+        if options.get(name, expected) != expected:
             raise ValueError(f"{name} must be {expected}, not {options[name]!r}")
-    return AVHuBERTConfig(**{field: options[name] for field, name in _FIELDS.items()})
+    fields = {**_NEEDED, **_OPTIONAL}
+    return AVHuBERTConfig(**{field: options[name] for field, name in fields.items() if name in options})
 
 
 def rename(key: str) -> str | None:
