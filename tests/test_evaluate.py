@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -244,6 +245,20 @@ class TestEvaluate:
         assert saved["schema"] == "avsync.evaluation/1"
         assert saved["settings"]["weights_sha256"] == SETTINGS.weights_sha256
         assert saved["methods"][0]["auc"] == {"value": None, "low": None, "high": None}
+
+    def test_what_is_only_measured_is_ranked_but_not_called_anything(self, records, tmp_path):
+        class Uncalibrated(ToyJudge):
+            def __call__(self, path):
+                verdict = super().__call__(path)
+                return replace(verdict, verdict="measured", p_value=None) if verdict.p_value else verdict
+
+        judged = evaluate(records, ToyJudge(), tmp_path / "judged", settings=SETTINGS)
+        summary = evaluate(records, Uncalibrated(), tmp_path / "measured", settings=SETTINGS)
+        assert summary.overall.auc == judged.overall.auc
+        assert math.isnan(summary.false_alarms.value)
+        text = StringIO()
+        print_summary(summary, text)
+        assert "False alarms: not known" in text.getvalue()
 
     def test_progress_is_reported(self, records, tmp_path):
         seen: list[tuple[int, int]] = []

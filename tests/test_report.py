@@ -68,7 +68,15 @@ CONSISTENT = replace(
     ],
 )
 REFUSED = Verdict("clip.mp4", "cannot_judge", Reason.NO_FACE, "no face in any picture")
-ALL = [SUSPICIOUS, CONSISTENT, REFUSED]
+MEASURED = Verdict(
+    "clip.mp4",
+    "measured",
+    oddness=-0.312,
+    rests_on=0,
+    sha256="ab" * 32,
+    tracks=[TrackVerdict(0, 0.2, 7.9, (1, 2, 3, 4), 6.5, 40.0, {"speechforensics": Reading(0.312)}, oddness=-0.312)],
+)
+ALL = [SUSPICIOUS, CONSISTENT, MEASURED, REFUSED]
 
 names = st.text(st.characters(codec=None), min_size=1, max_size=30)
 
@@ -126,6 +134,11 @@ class TestWords:
 
     def test_the_share_is_the_verdicts_which_counts_the_speakers(self):
         assert "3.9 % of real clips are at least as odd (p = 0.039)" in sentence(replace(SUSPICIOUS, p_value=0.039))
+
+    def test_measured_says_the_reading_and_no_share(self):
+        assert verdict_line(MEASURED) == (
+            "clip.mp4: measured — face 0 (0.2–7.9 s) has speechforensics 0.312; sound comes 40 ms after the lips"
+        )
 
     def test_cannot_judge(self):
         assert verdict_line(REFUSED) == "clip.mp4: cannot judge — no_face: no face in any picture"
@@ -199,7 +212,9 @@ class TestTerminal:
             ["clip.mp4", "suspicious", "0"],
             ["clip.mp4", "consistent", "0"],
             ["*", "1", "0.2–7.9"],
+            ["clip.mp4", "measured", "0"],
         ]
+        assert any("speechforensics 0.312" in line for line in lines)
         assert any("cannot judge" in line for line in lines)
         assert lines[-1].strip() == "* the face the verdict rests on"
 
@@ -229,6 +244,7 @@ class TestCsv:
             ("suspicious", "0"),
             ("consistent", "0"),
             ("consistent", "1"),
+            ("measured", "0"),
             ("cannot_judge", ""),
         ]
 
@@ -275,7 +291,7 @@ class TestHtml:
 
     def test_says_the_verdicts_and_the_limits(self):
         words = " ".join(Page(to_html(ALL)).words.split())
-        assert "report on 3 files: 1 consistent, 1 suspicious, 1 cannot judge." in words
+        assert "report on 4 files: 1 consistent, 1 suspicious, 1 measured, 1 cannot judge." in words
         assert sentence(SUSPICIOUS) in words
         assert "not the probability that the clip is fake" in " ".join(words.split())
         assert "Limits" in words

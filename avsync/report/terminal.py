@@ -41,8 +41,8 @@ def print_table(verdicts: Sequence[Verdict], file: TextIO | None = None) -> None
     table.add_column("verdict", no_wrap=True)
     for name in _NUMBERS:
         table.add_column(name, justify="right", no_wrap=True)
-    calibrated = all(track.aspects for verdict in verdicts for track in verdict.tracks)
-    table.add_column("odd passages" if calibrated else "odd passages, or readings", overflow="fold")
+    measured = any(verdict.verdict == "measured" for verdict in verdicts)
+    table.add_column("readings" if measured else "odd passages", overflow="fold")
     for verdict in verdicts:
         head = [Text(printable(Path(verdict.path).name)), Text(LABELS[verdict.verdict], _STYLES[verdict.verdict])]
         for cells in _rows(verdict):
