@@ -42,7 +42,10 @@ def print_table(verdicts: Sequence[Verdict], file: TextIO | None = None) -> None
     for name in _NUMBERS:
         table.add_column(name, justify="right", no_wrap=True)
     measured = any(verdict.verdict == "measured" for verdict in verdicts)
-    table.add_column("readings" if measured else "odd passages", overflow="fold")
+    if measured:
+        table.add_column("readings", no_wrap=True)
+    else:
+        table.add_column("odd passages", overflow="fold")
     for verdict in verdicts:
         head = [Text(printable(Path(verdict.path).name)), Text(LABELS[verdict.verdict], _STYLES[verdict.verdict])]
         for cells in _rows(verdict):
