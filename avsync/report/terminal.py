@@ -13,7 +13,8 @@ from avsync.report.wording import LABELS, p_cells, printable, sentence, span, sp
 from avsync.score.verdict import TrackVerdict, Verdict
 
 _STYLES = {"consistent": "green", "suspicious": "bold red", "measured": "cyan", "cannot_judge": "yellow"}
-_NUMBERS = ("face", "seen", "speech", "lag", "p lips", "p face", "p")
+_NUMBERS = ("face", "seen", "speech", "lag")
+_SHARES = ("p lips", "p face", "p")
 # Below this width columns would be cut off: better that the terminal breaks the lines.
 _WIDTH = 100
 
@@ -39,16 +40,14 @@ def print_table(verdicts: Sequence[Verdict], file: TextIO | None = None) -> None
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False, caption=caption, caption_justify="left")
     table.add_column("file", overflow="fold")
     table.add_column("verdict", no_wrap=True)
-    for name in _NUMBERS:
+    measured = any(verdict.verdict == "measured" for verdict in verdicts)  # then all are that have faces
+    numbers = _NUMBERS if measured else (*_NUMBERS, *_SHARES)
+    for name in numbers:
         table.add_column(name, justify="right", no_wrap=True)
-    measured = any(verdict.verdict == "measured" for verdict in verdicts)
-    if measured:
-        table.add_column("readings", no_wrap=True)
-    else:
-        table.add_column("odd passages", overflow="fold")
+    table.add_column("readings" if measured else "odd passages", overflow="fold")
     for verdict in verdicts:
         head = [Text(printable(Path(verdict.path).name)), Text(LABELS[verdict.verdict], _STYLES[verdict.verdict])]
-        for cells in _rows(verdict):
+        for cells in _rows(verdict) or [("–",) * (len(numbers) + 1)]:
             table.add_row(*head, *map(Text, cells))
             head = [Text(), Text()]
     console.print(table)
@@ -57,8 +56,7 @@ def print_table(verdicts: Sequence[Verdict], file: TextIO | None = None) -> None
 
 def _rows(verdict: Verdict) -> list[tuple[str, ...]]:
     several = len(verdict.tracks) > 1
-    rows = [_row(track, marked=several and track.track == verdict.rests_on) for track in verdict.tracks]
-    return rows or [("–",) * (len(_NUMBERS) + 1)]
+    return [_row(track, marked=several and track.track == verdict.rests_on) for track in verdict.tracks]
 
 
 def _row(track: TrackVerdict, *, marked: bool) -> tuple[str, ...]:
@@ -67,6 +65,5 @@ def _row(track: TrackVerdict, *, marked: bool) -> tuple[str, ...]:
         span(track.start, track.end),
         f"{track.speech_seconds:.1f} s",
         f"{round(track.lag_ms):+d} ms",
-        *p_cells(track),
-        spans(track.segments) if track.aspects else values(track),
+        *((*p_cells(track), spans(track.segments)) if track.aspects else (values(track),)),
     )
