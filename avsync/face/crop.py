@@ -16,6 +16,7 @@ _STABLE = [33, 36, 39, 42, 45]  # nose base and eye corners hardly move in speec
 _STABLE_AT = np.array([[128.9, 137.3], [92.5, 94.4], [112.8, 94.9], [145.5, 94.5], [166.7, 93.6]])
 _MOUTH = slice(48, 68)
 _SMOOTH = 12  # frames that the alignment averages over, against landmark jitter
+_PIECE = 250  # frames sampled at a time: positions take 150 kB each
 
 
 def square_around(box: Box) -> NDArray[np.int64]:
@@ -65,11 +66,15 @@ def mouth_crops(patches: NDArray[np.uint8], points: NDArray[np.float32]) -> NDAr
     Returns:
         uint8 [T, 96, 96].
     """
-    turn, shift, smooth = alignment(points)
-    centre = turn * as_complex(smooth[:, _MOUTH]).mean(axis=1, keepdims=True) + shift
+    turn, _, smooth = alignment(points)
+    mouth = as_complex(smooth[:, _MOUTH]).mean(axis=1, keepdims=True)
     offsets = np.arange(MOUTH_SIDE) - (MOUTH_SIDE - 1) / 2
-    wanted = centre[..., None] + (offsets[None, None, :] + 1j * offsets[None, :, None])
-    return sample(patches, (wanted - shift[..., None]) / turn[..., None])
+    square = offsets + 1j * offsets[:, None]
+    crops = np.empty((len(patches), MOUTH_SIDE, MOUTH_SIDE), np.uint8)
+    for start in range(0, len(patches), _PIECE):
+        piece = slice(start, start + _PIECE)
+        crops[piece] = sample(patches[piece], mouth[piece, :, None] + square / turn[piece, :, None])
+    return crops
 
 
 def alignment(
