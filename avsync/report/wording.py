@@ -37,7 +37,8 @@ def sentence(verdict: Verdict) -> str:
     share = f"{percent(verdict.p_value)} of real clips are at least as odd (p = {verdict.p_value:.2g}); {lag(track)}"
     subject = f"face {track.track} ({span(track.start, track.end)})"
     if verdict.verdict == "consistent":
-        return f"{subject} speaks and looks as people in real clips do: {share}"
+        does = "speaks and looks" if "picture" in track.aspects else "speaks"
+        return f"{subject} {does} as people in real clips do: {share}"
     passages = f"; odd by themselves: {spans(track.segments)}" if track.segments else ""
     return f"{subject} {_FINDINGS[min(track.aspects, key=track.aspects.__getitem__)]}: only {share}{passages}"
 
