@@ -19,6 +19,7 @@ from avsync.encoders.avhubert.model import AVHuBERT, AVHuBERTConfig
 from avsync.encoders.avhubert.preprocess import hear, log_filterbank, normalised, see, stacked
 from avsync.encoders.avhubert.published import config_from_published, rename
 from avsync.errors import UsageError
+from avsync.face import mouth_crops
 
 CPU = torch.device("cpu")
 FORMAT = "avsync.avhubert/1"
@@ -168,6 +169,16 @@ class TestPreprocessingParity:
     def test_frames(self, golden):
         assert largest(see(golden["frames_uint8"]), golden["official_video"][..., 0]) < 1e-5
 
+    def test_a_mean_face_is_cut_about_its_mouth(self):
+        """Its patch says where each pixel is: the crop is 96 pixels of the 256 that the mean face lives on."""
+        face = np.load(GOLDEN / "mean_face.npy")
+        points = np.tile(face * 0.75, (20, 1, 1)).astype(np.float32)
+        across = np.tile(np.arange(192, dtype=np.uint8), (20, 192, 1))
+        offsets = np.arange(96) - 47.5
+        for patches, centre, axis in ((across, 129.3, 2), (across.transpose(0, 2, 1), 157.8, 1)):
+            seen = mouth_crops(np.ascontiguousarray(patches), points).astype(float).mean(axis=(0, 3 - axis))
+            np.testing.assert_allclose(seen, (centre + offsets) * 0.75, atol=0.6)
+
 
 def noise(frames, seed=0):
     return np.random.default_rng(seed).uniform(-0.3, 0.3, frames * SAMPLES).astype(np.float32)
@@ -207,9 +218,9 @@ class TestSeeing:
         network = resnet.ResNet().eval()
         frames = torch.randn(25, 88, 88)
         with torch.inference_mode():
-            monkeypatch.setattr(resnet, "_PIECE", 25)
+            monkeypatch.setattr(resnet, "_PIECE_CPU", 25)
             whole = network(frames)
-            monkeypatch.setattr(resnet, "_PIECE", 7)
+            monkeypatch.setattr(resnet, "_PIECE_CPU", 7)
             assert torch.allclose(network(frames), whole, atol=1e-6)
 
 

@@ -58,6 +58,11 @@ class TestReadings:
         assert LATTICE_READINGS[name](grid, weight) == pytest.approx(LATTICE_READINGS[name](other, weight))
 
 
+    @pytest.mark.parametrize("name", LATTICE_READINGS)
+    def test_thin_speech_can_be_read_too(self, name):
+        assert np.isfinite(LATTICE_READINGS[name](random_lattice(100), torch.full((100,), 0.2)))
+
+
 def test_rows_that_are_cut_and_joined_are_the_same():
     rows = LatticeRows(2.0, np.zeros(4), random_lattice(90), np.arange(90, dtype=np.float32))
     assert rows[30:60].start == 2.0 + 30 / 25
@@ -155,6 +160,10 @@ class TestWhatDoesNotGoTogether:
         save_checkpoint(loaded.checkpoint.model, path, loaded.checkpoint.notes | {"features": "of others"})
         with pytest.raises(UsageError, match="not the weights on whose features"):
             load_method(path)
+
+    def test_features_that_are_not_there(self, tmp_path):
+        with pytest.raises(UsageError, match="holds no features of temporal with trim paper"):
+            load_method(None, "temporal", trim="paper", store=tmp_path)
 
     def test_a_model_without_calibration_measures(self, clips, tmp_path):
         save_checkpoint(load_checkpoint(EMBEDDED).model, tmp_path / "new.safetensors", {})

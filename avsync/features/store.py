@@ -97,6 +97,10 @@ class FeatureStore:
             if not shard.name.startswith("."):
                 self._index(shard, _header(shard))
 
+    def __len__(self) -> int:
+        """How many files it knows."""
+        return len(self._files)
+
     def __contains__(self, key: str) -> bool:
         """Whether a file's features are here, or why it has none."""
         return key in self._files

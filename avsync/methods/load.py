@@ -108,6 +108,11 @@ def _over_backbone(
     if notes.get("reading") == reading and "calibration" in notes:
         reference = Reference.from_dict(notes["calibration"], {"speech": (reading,)}, (reading,))
     features = FeatureStore(store, backbone.key, trim) if store is not None else None
+    if features is not None and not len(features):
+        raise UsageError(
+            f"{store}: holds no features of {backbone.name} with trim {trim}; make them with avsync extract, or leave "
+            "--features out"
+        )
     head.to(best_device())
     notes |= {"backbone": backbone.name, "features": backbone.key, "reading": reading}
     return Loaded(

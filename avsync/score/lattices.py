@@ -31,7 +31,8 @@ def speechforensics(lattice: Tensor, weight: Tensor) -> float:
 
 def factor(lattice: Tensor, weight: Tensor) -> float:
     """FACTOR (Reiss et al., 2023): the 3rd percentile over time, no shift."""
-    return float(np.percentile(lattice[:, TAU][weight >= _SPOKEN].numpy(), _PERCENTILE))
+    spoken = weight >= min(_SPOKEN, float(weight.max()))
+    return float(np.percentile(lattice[:, TAU][spoken].numpy(), _PERCENTILE))
 
 
 def log_sum_exp(lattice: Tensor, weight: Tensor) -> float:
