@@ -31,12 +31,17 @@ class ClipRecord:
     audio: Path | None = None
 
     def content_key(self) -> str:
-        """The sha256 of the clip's file, or of its two files: what caches know it by.
+        """What caches know the clip by, see `content_key`."""
+        return content_key(self.path, self.audio)
 
-        Raises:
-            CannotJudge: `unreadable`.
-        """
-        return "-".join(_sha256(path) for path in (self.path, self.audio) if path is not None)
+
+def content_key(path: Path, audio: Path | None) -> str:
+    """The sha256 of a file, or of pictures and sound in two files.
+
+    Raises:
+        CannotJudge: `unreadable`.
+    """
+    return _sha256(path) if audio is None else f"{_sha256(path)}-{_sha256(audio)}"
 
 
 def _sha256(path: Path) -> str:

@@ -3,12 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
-from hashlib import file_digest
 from pathlib import Path
 
 import torch
 
 from avsync.align import Head
+from avsync.datasets.record import content_key
 from avsync.features import Features, FeatureStore, encode_file
 from avsync.features.backbone import Backbone
 from avsync.methods.faces import Faces
@@ -70,7 +70,7 @@ class BackboneMethod:
         self, path: Path, activity: SpeechActivity, audio: Path | None, problems: list[str]
     ) -> Iterator[Features]:
         if self._store is not None:
-            key = "-".join(_sha256(file) for file in (path, audio) if file is not None)
+            key = content_key(path, audio)
             if key in self._store:
                 return self._store.read(key)
         return encode_file(path, self._backbone, activity, audio=audio, problems=problems)
@@ -85,8 +85,3 @@ class BackboneMethod:
 
 def _floats(lips: torch.Tensor) -> torch.Tensor:
     return lips.float() if lips.is_floating_point() else lips
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()

@@ -17,7 +17,7 @@ from avsync.align.resnet_data import ResNetData
 from avsync.align.resnet_module import ResNetModule
 from avsync.config import DataConfig, MLPTraining, ResNetTraining
 from avsync.datasets.record import ClipRecord
-from avsync.features import Backbone, FeatureStore, StoredClip, extract, load_backbone
+from avsync.features import Backbone, FeatureStore, StoredClip, extract
 from avsync.media import FPS
 from avsync.train.clips import Split, provenance, recipe, split
 from avsync.train.fit import Run
@@ -27,9 +27,8 @@ HeadTraining = MLPTraining | ResNetTraining
 _SHORTEST = FPS
 
 
-def train_mlp(config: MLPTraining) -> Path:
+def train_mlp(config: MLPTraining, backbone: Backbone) -> Path:
     """Make the features, train, and write `<out>/model.safetensors` with its JSON; see `avsync.train.train`."""
-    backbone = load_backbone(config.backbone)
     clips, made_by, run = _begin(config, backbone)
     model = MLPAligner(MLPConfig(backbone.lips.dim, backbone.speech.dim))
     module = MLPModule(model, config.optim)
@@ -38,9 +37,8 @@ def train_mlp(config: MLPTraining) -> Path:
     return _save(model, "avsync-mlp-1", config, backbone, provenance(config.data, made_by, clips, metrics))
 
 
-def train_resnet(config: ResNetTraining) -> Path:
-    """Make crops and speech features, train, and write the same two files."""
-    backbone = load_backbone(f"mouth+{config.speech}")
+def train_resnet(config: ResNetTraining, backbone: Backbone) -> Path:
+    """The same with a backbone of mouth crops and speech features."""
     clips, made_by, run = _begin(config, backbone)
     model = ResNetAligner(ResNetConfig(**asdict(config.model), speech_dim=backbone.speech.dim))
     module = ResNetModule(model, config.optim, config.trainer.seed)
