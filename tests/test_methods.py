@@ -57,7 +57,6 @@ class TestReadings:
         other[60:] += 5
         assert LATTICE_READINGS[name](grid, weight) == pytest.approx(LATTICE_READINGS[name](other, weight))
 
-
     @pytest.mark.parametrize("name", LATTICE_READINGS)
     def test_thin_speech_can_be_read_too(self, name):
         assert np.isfinite(LATTICE_READINGS[name](random_lattice(100), torch.full((100,), 0.2)))

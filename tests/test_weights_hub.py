@@ -133,7 +133,8 @@ def hub():
 
 def spawn(address, *words, before="", stdin=subprocess.DEVNULL):
     code = f"import sys\n{before}\nsys.argv[1:] = {['weights', *words]!r}\nfrom avsync.cli import main\nmain()"
-    environment = {**os.environ, "HF_ENDPOINT": address, "HF_HUB_DISABLE_TELEMETRY": "1", "NO_PROXY": "127.0.0.1"}
+    environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
+    environment |= {"HF_ENDPOINT": address, "HF_HUB_DISABLE_TELEMETRY": "1", "NO_PROXY": "127.0.0.1"}
     options = {"env": environment, "capture_output": True, "text": True, "timeout": 60}
     return subprocess.run([sys.executable, "-c", code], stdin=stdin, **options)
 
