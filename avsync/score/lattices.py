@@ -37,12 +37,22 @@ def factor(lattice: Tensor, weight: Tensor) -> float:
 
 def log_sum_exp(lattice: Tensor, weight: Tensor) -> float:
     """AVH-Align (Smeu et al., CVPR 2025): log Σ exp(-fit) over time, no shift. Grows with the clip."""
-    return float((weight.log() - lattice[:, TAU]).logsumexp(dim=0))
+    return _log_sum_exp(lattice[:, TAU], weight)
 
 
 def log_mean_exp(lattice: Tensor, weight: Tensor) -> float:
-    """AVH-Align's reading with the mean in place of the sum, which does not grow with the clip."""
-    return log_sum_exp(lattice, weight) - float(weight.sum().log())
+    """AVH-Align's reading with the mean in place of the sum, at the best offset within ±8 frames.
+
+    A mean does not grow with the clip. Unshifted it punishes the constant lags of real files: on the default model's
+    features the AUC of swapped audio is 0.70, shifted 0.91.
+    """
+    column = lattice[:, TAU + lag_of(mean_over_time(lattice, weight).numpy())]
+    judged = ~column.isnan()
+    return _log_sum_exp(column[judged], weight[judged]) - float(weight[judged].sum().log())
+
+
+def _log_sum_exp(fits: Tensor, weight: Tensor) -> float:
+    return float((weight.log() - fits).logsumexp(dim=0))
 
 
 LATTICE_READINGS: dict[str, Callable[[Tensor, Tensor], float]] = {
