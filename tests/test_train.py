@@ -1,7 +1,9 @@
 """From a config to a checkpoint; the clips are made up, the training is real."""
 
+import csv
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,11 +14,22 @@ from safetensors.numpy import save_file
 from avsync.align import AlignerConfig, TemporalAligner, load_checkpoint
 from avsync.align.augment import AugmentConfig
 from avsync.align.data import Geometry, Segments
+from avsync.align.mlp_module import MLPModule
 from avsync.align.module import AlignmentModule
-from avsync.config import Config, DataConfig, SegmentsConfig, load_config
+from avsync.config import (
+    Config,
+    DataConfig,
+    FramesConfig,
+    MLPTraining,
+    PlateauConfig,
+    ResNetTraining,
+    SegmentsConfig,
+    load_config,
+)
 from avsync.datasets.prepare import PreparedClip
 from avsync.errors import UsageError
-from avsync.train import fit, temporal, train
+from avsync.features import Backbone
+from avsync.train import fit, heads, temporal, train
 
 T = 40
 DEFAULT = Path(__file__).parents[1] / "configs" / "default.yaml"
@@ -148,6 +161,72 @@ class TestTrain:
             train(config)
 
 
+class TestHead:
+    """The head of AVH-Align on features that are made up; the training is real."""
+
+    BACKBONE = Backbone("made+up", SimpleNamespace(dim=6, key="a"), SimpleNamespace(dim=4, key="b"))
+
+    @pytest.fixture
+    def config(self, config, monkeypatch):
+        def stored(records, _data, _backbone):
+            for index, record in enumerate(records):
+                rng = np.random.default_rng(index)
+                lips, speech = (rng.normal(size=(T, dim)).astype(np.float16) for dim in (6, 4))
+                path = record.path.with_suffix(".safetensors")
+                save_file({"lips": lips, "speech": speech, "weight": np.ones(T, np.float32)}, path)
+            return [PreparedClip(record, record.path.with_suffix(".safetensors")) for record in records]
+
+        monkeypatch.setattr(heads, "_stored", stored)
+        return MLPTraining(
+            data=config.data,
+            optim=PlateauConfig(lr=1e-2, stop=2),
+            trainer=FramesConfig(epochs=3, frames=64, out=config.trainer.out, loggers=["csv"]),
+        )
+
+    def weights(self, config):
+        return load_checkpoint(heads.train_mlp(config, self.BACKBONE)).sha256
+
+    def test_says_what_it_was_trained_on(self, config):
+        notes = load_checkpoint(heads.train_mlp(config, self.BACKBONE)).notes
+        assert (notes["backbone"], notes["features"]) == ("made+up", "a+b")
+        assert notes["provenance"]["data"]["trained_on"] == ["ann"]
+        assert notes["provenance"]["config"]["features"] == "a+b"
+
+    def test_ends_with_the_weights_of_its_best_epoch(self, config):
+        """With noise for features, the validation loss only rises once the noise is learned by heart."""
+        long = replace(config, trainer=replace(config.trainer, epochs=60))
+        notes = load_checkpoint(heads.train_mlp(long, self.BACKBONE)).notes["provenance"]
+        _, *rows = csv.DictReader((Path(config.trainer.out) / "csv/version_0/metrics.csv").open())
+        losses = [float(row["val_loss"]) for row in rows if row["val_loss"]]
+        assert len(losses) < 60  # it stopped early
+        assert notes["metrics"]["val_loss"] == pytest.approx(min(losses), abs=1e-3)
+
+    def test_killed_and_started_again_it_ends_where_it_would_have(self, config, monkeypatch):
+        through = self.weights(elsewhere(config, "through"))
+
+        def killed(module):
+            if module.current_epoch == 1:
+                raise SystemError("killed")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(MLPModule, "on_train_epoch_end", killed)
+            with pytest.raises(SystemError):
+                heads.train_mlp(config, self.BACKBONE)
+        assert self.weights(config) == through
+
+    def test_a_training_that_ended_early_is_not_repeated(self, config, monkeypatch):
+        long = replace(config, trainer=replace(config.trainer, epochs=60))
+        first = self.weights(long)
+        monkeypatch.setattr(MLPModule, "training_step", lambda *_: pytest.fail("trains again"))
+        assert self.weights(long) == first
+
+    def test_other_features_are_another_training(self, config):
+        heads.train_mlp(config, self.BACKBONE)
+        other = replace(self.BACKBONE, speech=SimpleNamespace(dim=4, key="c"))
+        with pytest.raises(UsageError, match=r"trainer\.resume=false"):
+            heads.train_mlp(config, other)
+
+
 class TestSegments:
     @pytest.fixture
     def clip(self, tmp_path):
@@ -183,8 +262,13 @@ class TestSegments:
 
 
 class TestConfig:
-    def test_the_shipped_file_names_every_key_with_its_default(self):
-        assert OmegaConf.load(DEFAULT) == OmegaConf.structured(Config)
+    @pytest.mark.parametrize(
+        ("file", "config"),
+        [("default", Config), ("avhubert_mlp", MLPTraining), ("hubert_resnet", ResNetTraining)],
+    )
+    def test_the_shipped_files_name_every_key_with_its_default(self, file, config):
+        assert OmegaConf.load(DEFAULT.with_stem(file)) == OmegaConf.structured(config)
+        assert isinstance(load_config(DEFAULT.with_stem(file), ["data.root=x"]), config)
 
     def test_overrides_count(self):
         config = load_config(DEFAULT, ["data.root=/real", "optim.lr=1", "data.exclude=[a,'b_*']", "model.pixels=false"])
@@ -200,6 +284,8 @@ class TestConfig:
             ("data.rot=x", r"data\.rot: Key 'rot' not in 'DataConfig'"),
             ("model.width=wide", r"model\.width: Value 'wide'"),
             ("model=3", "Merge error"),
+            ("method=mlp", "Key 'model' not in 'MLPTraining'"),
+            ("method=gan", "method: unknown gan; known: temporal, mlp, resnet"),
             ("trainer.epochs=0", r"trainer\.epochs"),
             ("trainer.loggers=[csv,paper]", "unknown paper"),
             ("augment.speed=-1", r"augment\.speed"),
