@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ SAMPLES = RATE // FPS  # samples of sound per frame
 PASSAGE_SECONDS = 30
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TalkingClip:
     """T consecutive frames of one face.
 
@@ -46,8 +47,9 @@ class TalkingClip:
         """The 68 points in pixels of the upright picture, float32 [T, 68, 2]."""
         return to_picture(self.points, self.squares)
 
+    @cached_property
     def mouths(self) -> NDArray[np.uint8]:
-        """Aligned mouth ROIs, uint8 [T, 96, 96]."""
+        """Aligned mouth ROIs, uint8 [T, 96, 96], cut when they are first asked for."""
         return mouth_crops(self.patches, self.points)
 
     @property

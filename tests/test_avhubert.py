@@ -331,7 +331,7 @@ class TestEncoder:
         [lips], [speech] = encoder.lips([made(12)]), encoder.speech([made(12)])
         model, audio = read_model(weights), torch.from_numpy(hear(made(12).waveform))
         with torch.inference_mode():
-            seen = model.resnet(torch.from_numpy(see(made(12).mouths())))
+            seen = model.resnet(torch.from_numpy(see(made(12).mouths)))
             assert torch.allclose(model.encoder(model.meet(seen=seen[None]))[0], lips, atol=1e-6)
             assert torch.allclose(model.encoder(model.meet(audio=audio[None]))[0], speech, atol=1e-6)
 

@@ -153,7 +153,7 @@ def _arrays(record: ClipRecord) -> dict[str, NDArray[Any]]:
         raise CannotJudge(Reason.NO_FACE, "no face is found")
     _check(clip)
     return {
-        "mouth": clip.mouths(),
+        "mouth": clip.mouths,
         "landmarks": clip.landmarks,
         "mel": log_mel(clip.waveform),
         "speech": clip.speech,

@@ -128,7 +128,9 @@ class _Decoding(IterableDataset[_Event]):
         worker = get_worker_info()
         for key, record in self._todo[worker.id :: worker.num_workers] if worker else self._todo:
             try:
-                yield from (_Event(key, chunk) for chunk in self._chunks(record))
+                for chunk in self._chunks(record):
+                    chunk.clip.mouths  # noqa: B018  cut here, by the worker: they travel with the clip
+                    yield _Event(key, chunk)
                 yield _Event(key)
             except CannotJudge as refusal:
                 yield _Event(key, refusal=(refusal.reason, refusal.detail))

@@ -23,7 +23,7 @@ class MouthCrops:
 
     def lips(self, clips: Sequence[TalkingClip]) -> list[Tensor]:
         """uint8 [T, 96, 96] of each clip."""
-        return [torch.from_numpy(clip.mouths()) for clip in clips]
+        return [torch.from_numpy(clip.mouths) for clip in clips]
 
 
 class TemporalEncoder:
@@ -43,7 +43,7 @@ class TemporalEncoder:
         return [self._embed(clip)[1] for clip in clips]
 
     def _embed(self, clip: TalkingClip) -> tuple[Tensor, Tensor]:
-        return self._model.embed(clip.landmarks, clip.mouths(), log_mel(clip.waveform), clip.speech)
+        return self._model.embed(clip.landmarks, clip.mouths, log_mel(clip.waveform), clip.speech)
 
 
 class ResNetLips:
@@ -54,7 +54,7 @@ class ResNetLips:
 
     def lips(self, clips: Sequence[TalkingClip]) -> list[Tensor]:
         """Of each clip, float32 [T, features]."""
-        return [self._model.see(torch.from_numpy(clip.mouths())) for clip in clips]
+        return [self._model.see(torch.from_numpy(clip.mouths)) for clip in clips]
 
 
 def load_resnet(source: str, device: torch.device) -> ResNetLips:

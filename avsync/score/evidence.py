@@ -42,7 +42,7 @@ class Evidence:
 
 def gather(model: TemporalAligner, window: TalkingClip) -> Evidence:
     """Embed a window, fill its lattice and take every reading."""
-    lips, speech = model.embed(window.landmarks, window.mouths(), log_mel(window.waveform), window.speech)
+    lips, speech = model.embed(window.landmarks, window.mouths, log_mel(window.waveform), window.speech)
     weight = torch.from_numpy(window.speech)
     grid = lattice(lips, speech, weight, model.temperature.item(), TAU)
     curve = mean_over_time(grid, weight)

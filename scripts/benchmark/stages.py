@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from avsync.align import EMBEDDED, TemporalAligner, lattice, mean_over_time
-from avsync.clip import TalkingClip
 from avsync.detector import Detector
-from avsync.face import FaceTracker
+from avsync.face import FaceTracker, mouth_crops
 from avsync.media import ahead
 from avsync.score.readings import read_lattice, read_pictures
 from avsync.speech import log_mel, speech_activity
@@ -27,7 +26,7 @@ _STAGES: dict[str, tuple[Callable[..., Any], ...]] = {
     "wait for pictures, decoded in a thread": (ahead,),
     "find and follow faces, landmarks": (FaceTracker.update,),
     "decode sound, find speech": (speech_activity,),
-    "mouth crops, picture readings": (TalkingClip.mouths, read_pictures),
+    "mouth crops, picture readings": (mouth_crops, read_pictures),
     "encoders, lattice": (log_mel, TemporalAligner.embed, lattice, mean_over_time, read_lattice),
 }
 

@@ -55,7 +55,7 @@ class AVHuBERTEncoder:
 
     def _see(self, clip: TalkingClip) -> Tensor:
         """What the transformer gets for the lips: float32 [T, D]."""
-        seen = self._model.resnet(self._tensor(see(clip.mouths())))
+        seen = self._model.resnet(self._tensor(see(clip.mouths)))
         return self._model.meet(seen=seen[None])[0]
 
     def _hear(self, clip: TalkingClip) -> Tensor:
