@@ -95,15 +95,16 @@ def _key(record: ClipRecord) -> str | None:
 
 
 def _kept(keyed: Sequence[tuple[ClipRecord, str | None]], store: FeatureStore) -> list[tuple[ClipRecord, str]]:
+    """Those that have features; of the others it is logged why not."""
     kept, refused = list[tuple[ClipRecord, str]](), Counter[str]()
     for record, key in keyed:
-        refusal = store.refusal(key) if key is not None else (Reason.UNREADABLE, "")
-        if key is not None and refusal is None:
-            kept.append((record, key))
-        elif refusal is not None:
+        if key is None:
+            refused[Reason.UNREADABLE] += 1
+        elif refusal := store.refusal(key):
             refused[refusal[0]] += 1
-            if refusal[1]:
-                _log.warning("%s: left out, %s: %s", record.name, *refusal)
+            _log.warning("%s: left out, %s: %s", record.name, *refusal)
+        else:
+            kept.append((record, key))
     reasons = ", ".join(f"{count} {reason}" for reason, count in refused.most_common())
     level = logging.WARNING if refused else logging.INFO
     _log.log(level, "%d clips with features, %d left out (%s)", len(kept), refused.total(), reasons or "none")
