@@ -24,7 +24,7 @@ from torch.nn.functional import normalize
 from torch.optim import Adam
 
 from avsync.align import TAU, MLPAligner, MLPConfig
-from avsync.align.mlp_data import Batch, Frames, cut, whole_clips
+from avsync.align.mlp.data import Batch, Frames, cut, whole_clips
 from avsync.datasets.prepare import PreparedClip
 from avsync.datasets.record import REAL_TYPE, ClipRecord
 

@@ -11,9 +11,9 @@ from torch.nn.functional import normalize
 
 from avsync.align import TAU, MLPAligner, MLPConfig
 from avsync.align.losses import misalignment
-from avsync.align.mlp import candidates
-from avsync.align.mlp_data import Frames, MLPData, cut, whole_clips
-from avsync.align.mlp_module import MLPModule
+from avsync.align.mlp.data import Frames, MLPData, cut, whole_clips
+from avsync.align.mlp.head import candidates
+from avsync.align.mlp.module import MLPModule
 from avsync.config import FramesConfig, PlateauConfig
 
 LIPS, SPEECH = 12, 10

@@ -11,10 +11,10 @@ import torch
 from torch.nn.functional import conv3d, pad
 
 from avsync.align import load_checkpoint, save_checkpoint
-from avsync.align.mouth_transforms import MouthTransforms
 from avsync.align.resnet import ResNetAligner, ResNetConfig
-from avsync.align.resnet_data import MouthSegments, ResNetData
-from avsync.align.resnet_module import ResNetModule
+from avsync.align.resnet.data import MouthSegments, ResNetData
+from avsync.align.resnet.module import ResNetModule
+from avsync.align.resnet.transforms import MouthTransforms
 from avsync.config import OptimConfig, SegmentsConfig
 from avsync.datasets.record import REAL_TYPE, ClipRecord
 from avsync.encoders.resnet import MouthResNet, centre
@@ -230,7 +230,7 @@ class TestPackages:
     def test_neither_torchvision_nor_transformers_is_needed_to_import(self):
         code = (
             "import sys; sys.modules |= {'torchvision': None, 'transformers': None};"
-            "import avsync.align.resnet, avsync.align.mouth_transforms, avsync.encoders.speech_ssl, avsync.config"
+            "import avsync.align.resnet, avsync.align.resnet.transforms, avsync.encoders.speech_ssl, avsync.config"
         )
         subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from avsync.align import AlignerConfig, TemporalAligner, load_checkpoint
 from avsync.align.augment import AugmentConfig
 from avsync.align.data import Geometry, Segments
-from avsync.align.mlp_module import MLPModule
+from avsync.align.mlp.module import MLPModule
 from avsync.align.module import AlignmentModule
 from avsync.config import (
     Config,

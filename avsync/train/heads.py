@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from avsync.align import Head, MLPAligner, MLPConfig, save_checkpoint
-from avsync.align.mlp_data import MLPData
-from avsync.align.mlp_module import MLPModule
+from avsync.align.mlp.data import MLPData
+from avsync.align.mlp.module import MLPModule
 from avsync.align.resnet import ResNetAligner, ResNetConfig
-from avsync.align.resnet_data import ResNetData
-from avsync.align.resnet_module import ResNetModule
+from avsync.align.resnet.data import ResNetData
+from avsync.align.resnet.module import ResNetModule
 from avsync.config import DataConfig, MLPTraining, ResNetTraining
 from avsync.datasets.record import ClipRecord
 from avsync.features import Backbone, FeatureStore, StoredClip, extract

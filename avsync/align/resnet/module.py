@@ -3,9 +3,9 @@
 from torch import Tensor
 
 from avsync.align.module import ContrastiveModule
-from avsync.align.mouth_transforms import MouthTransforms
-from avsync.align.resnet import ResNetAligner
-from avsync.align.resnet_data import MouthBatch, WholeMouth
+from avsync.align.resnet.data import MouthBatch, WholeMouth
+from avsync.align.resnet.head import ResNetAligner
+from avsync.align.resnet.transforms import MouthTransforms
 from avsync.config import OptimConfig
 
 

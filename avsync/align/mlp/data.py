@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 from torch.utils.data import DataLoader, Dataset
 
 from avsync.align.lattice import TAU
-from avsync.align.mlp import candidates
+from avsync.align.mlp.head import candidates
 from avsync.config import FramesConfig
 from avsync.datasets.arrays import ClipArrays
 

@@ -10,8 +10,8 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from avsync.align.lattice import TAU
 from avsync.align.losses import SPOKEN, misalignment
-from avsync.align.mlp import MLPAligner
-from avsync.align.mlp_data import Batch
+from avsync.align.mlp.data import Batch
+from avsync.align.mlp.head import MLPAligner
 from avsync.config import PlateauConfig
 
 # A frame counts as found when the best offset is this near.
