@@ -38,7 +38,7 @@ def extract(
     workers: Annotated[int, typer.Option(min=1, help="Processes that decode and find faces.")] = 2,
     trim: Trim = "default",
 ) -> None:
-    """Make the features of every clip once, for train, evaluate, calibrate and score."""
+    """Make features of clips once, for the other verbs."""
     from avsync.datasets import all_records
     from avsync.features import FeatureStore, load_backbone
     from avsync.features import extract as run

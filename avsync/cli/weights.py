@@ -9,7 +9,7 @@ import typer
 from avsync.errors import UsageError
 
 weights_app = typer.Typer(
-    help="Weights that others published: what is known, converting and fetching them.",
+    help="Others' published weights: list, convert, fetch.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
