@@ -9,7 +9,7 @@ from avsync.clip import TalkingClip, talking_clips
 from avsync.face import FaceDetector
 from avsync.methods.faces import Faces
 from avsync.score.evidence import Evidence, gather
-from avsync.score.judge import at_common_lag, judge_track, measure_track
+from avsync.score.judge import judge_track, measure_track
 from avsync.score.readings import ASPECTS
 from avsync.score.reference import Aspects, Reference
 from avsync.score.verdict import TrackVerdict
@@ -49,5 +49,5 @@ class DefaultMethod:
 
     def _judged(self, track: int, evidence: list[Evidence], level: float) -> TrackVerdict:
         if self._reference is None:
-            return measure_track(track, at_common_lag(evidence), ranked_by="agreement")
+            return measure_track(track, evidence, ranked_by="agreement")
         return judge_track(track, evidence, self._reference, level)

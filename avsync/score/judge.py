@@ -23,16 +23,16 @@ def judge_track(track: int, evidence: Sequence[Evidence], reference: Reference, 
     All windows are read at the track's own lag. A mean of several windows varies less than one, so that the p-value of
     a long track is, if anything, too large.
     """
+    evidence, lag = _at_common_lag(evidence)
     weight = np.array([e.speech_seconds for e in evidence])
-    evidence = at_common_lag(evidence)
     seconds = float(np.average([e.seconds for e in evidence], weights=weight))
     odd = [_oddness(e, reference) for e in evidence]
     mean = {aspect: float(np.average([o[aspect] for o in odd], weights=weight)) for aspect in reference.aspects}
     oddness = reference.surprises(mean, seconds)
-    measured = measure_track(track, evidence, ranked_by=next(iter(evidence[0].readings)))
+    averaged = _averaged(track, evidence, lag)
     return replace(
-        measured,
-        readings={name: _beside_real(name, r.value, seconds, reference) for name, r in measured.readings.items()},
+        averaged,
+        readings={name: _beside_real(name, r.value, seconds, reference) for name, r in averaged.readings.items()},
         aspects={aspect: reference.p_odd(aspect, value, seconds) for aspect, value in mean.items()},
         oddness=oddness,
         p_value=reference.p_surprise(oddness, seconds),
@@ -41,7 +41,14 @@ def judge_track(track: int, evidence: Sequence[Evidence], reference: Reference, 
 
 
 def measure_track(track: int, evidence: Sequence[Evidence], ranked_by: str) -> TrackVerdict:
-    """The windows' readings, averaged over speech, beside nothing; `oddness` is one of them, high where it is odd."""
+    """The windows' readings at their common lag, beside nothing; `oddness` is one of them, high where it is odd."""
+    averaged = _averaged(track, *_at_common_lag(evidence))
+    value = averaged.readings[ranked_by].value
+    return replace(averaged, oddness=value if ranked_by in ODD_WHEN_HIGH else -value)
+
+
+def _averaged(track: int, evidence: Sequence[Evidence], lag: int) -> TrackVerdict:
+    """Where and when the track is, its lag in frames, and its readings averaged over speech."""
     weight = np.array([e.speech_seconds for e in evidence])
     means = {
         name: float(np.average([e.readings[name] for e in evidence], weights=weight)) for name in evidence[0].readings
@@ -53,16 +60,15 @@ def measure_track(track: int, evidence: Sequence[Evidence], ranked_by: str) -> T
         end=evidence[-1].start + evidence[-1].seconds,
         box=(left, top, right, bottom),
         speech_seconds=float(weight.sum()),
-        lag_ms=1000 / FPS * lag_of(_mean_curve(evidence, weight)),
+        lag_ms=1000 / FPS * lag,
         readings={name: Reading(value) for name, value in means.items()},
-        oddness=means[ranked_by] if ranked_by in ODD_WHEN_HIGH else -means[ranked_by],
     )
 
 
-def at_common_lag(evidence: Sequence[Evidence]) -> list[Evidence]:
-    """All windows read at the lag that fits them best together."""
+def _at_common_lag(evidence: Sequence[Evidence]) -> tuple[list[Evidence], int]:
+    """All windows read at the lag, in frames, that fits them best together."""
     lag = lag_of(_mean_curve(evidence, np.array([e.speech_seconds for e in evidence])))
-    return [e.at(lag) for e in evidence]
+    return [e.at(lag) for e in evidence], lag
 
 
 def odd_passages(evidence: Sequence[Evidence], reference: Reference, level: float) -> list[Segment]:
