@@ -36,14 +36,11 @@ class TemporalEncoder:
 
     def lips(self, clips: Sequence[TalkingClip]) -> list[Tensor]:
         """Of each clip, float32 [T, 96]."""
-        return [self._embed(clip)[0] for clip in clips]
+        return [self._model.see(clip.landmarks, clip.mouths, clip.speech) for clip in clips]
 
     def speech(self, clips: Sequence[TalkingClip]) -> list[Tensor]:
         """Of each clip, float32 [T, 96]."""
-        return [self._embed(clip)[1] for clip in clips]
-
-    def _embed(self, clip: TalkingClip) -> tuple[Tensor, Tensor]:
-        return self._model.embed(clip.landmarks, clip.mouths, log_mel(clip.waveform), clip.speech)
+        return [self._model.hear(log_mel(clip.waveform), clip.speech) for clip in clips]
 
 
 class ResNetLips:
