@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from avsync.cli.options import Backbone, Features, Level, Reading, Trim, Weights
-from avsync.cli.progress import counting
+from avsync.progress import counting
 
 if TYPE_CHECKING:
     from avsync.datasets import ClipRecord

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avsync.cli.options import Backbone, Features, Level, Reading, Trim, Weights
-from avsync.cli.progress import bar
+from avsync.progress import bar
 
 if TYPE_CHECKING:
     from avsync.detector import Detector

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from avsync.cli.options import Backbone, Features, Reading, Trim, Weights
-from avsync.cli.progress import counting
 from avsync.errors import UsageError
+from avsync.progress import counting
 
 Roots = Annotated[list[Path], typer.Argument(metavar="ROOT", help="Trees of VoxCeleb2 or FakeAVCeleb.")]
 

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.progress import Progress
 
 from avsync.align import Head, MLPAligner, MLPConfig, save_checkpoint
 from avsync.align.mlp.data import MLPData
@@ -19,6 +17,7 @@ from avsync.config import DataConfig, MLPTraining, ResNetTraining
 from avsync.datasets.record import ClipRecord
 from avsync.features import Backbone, FeatureStore, StoredClip, extract
 from avsync.media import FPS
+from avsync.progress import counting
 from avsync.train.clips import Split, provenance, recipe, split
 from avsync.train.fit import Run
 
@@ -66,15 +65,7 @@ def _save(model: Head, name: str, config: HeadTraining, backbone: Backbone, made
 def _stored(records: Sequence[ClipRecord], config: DataConfig, backbone: Backbone) -> list[StoredClip]:
     """The features of the clips, made where the store lacks them; too short ones are left out."""
     store = FeatureStore(Path(config.cache), backbone.key, "default")
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("extracting", total=None)
-        kept = extract(
-            records,
-            backbone,
-            store,
-            workers=config.workers,
-            hook=lambda done, total: progress.update(task, completed=done, total=total),
-        )
+    with counting("extracting") as hook:
+        kept = extract(records, backbone, store, workers=config.workers, hook=hook)
     clips = [store.longest(record, key) for record, key in kept]
     return [clip for clip in clips if clip.frames() >= _SHORTEST and clip.read("weight").sum() >= _SHORTEST / 2]
