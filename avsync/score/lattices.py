@@ -9,12 +9,11 @@ import numpy as np
 from torch import Tensor
 
 from avsync.align import TAU, mean_over_time
+from avsync.align.losses import SPOKEN
 from avsync.score.readings import lag_of
 
 # FACTOR (Reiss et al., 2023): a clip is as false as its 3rd percentile.
 _PERCENTILE = 3
-# A frame with less speech than this says nothing of the lips.
-_SPOKEN = 0.3
 
 
 def agreement(lattice: Tensor, weight: Tensor) -> float:
@@ -31,7 +30,7 @@ def speechforensics(lattice: Tensor, weight: Tensor) -> float:
 
 def factor(lattice: Tensor, weight: Tensor) -> float:
     """FACTOR (Reiss et al., 2023): the 3rd percentile over time, no shift."""
-    spoken = weight >= min(_SPOKEN, float(weight.max()))
+    spoken = weight >= min(SPOKEN, float(weight.max()))
     return float(np.percentile(lattice[:, TAU][spoken].numpy(), _PERCENTILE))
 
 
