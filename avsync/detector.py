@@ -1,11 +1,11 @@
 """Detector: a file in, a Verdict out."""
 
 from dataclasses import replace
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any, get_args
 
 from avsync.errors import CannotJudge, Reason, UsageError
+from avsync.files import sha256_of
 from avsync.media import FPS, RATE, MediaInfo, probe
 from avsync.methods import Faces, load_method
 from avsync.score.judge import speakers
@@ -64,9 +64,7 @@ class Detector:
         problems: list[str] = []
         try:
             info = probe(path)
-            with path.open("rb") as file:
-                digest = file_digest(file, "sha256").hexdigest()
-            verdict = replace(verdict, sha256=digest, **_facts(info))
+            verdict = replace(verdict, sha256=sha256_of(path), **_facts(info))
             return self._judge(info, verdict, problems)
         except CannotJudge as refusal:
             return replace(verdict, reason=refusal.reason, detail=refusal.detail, warnings=problems)

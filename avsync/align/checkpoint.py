@@ -18,6 +18,7 @@ from avsync.align.mlp import MLPAligner, MLPConfig
 from avsync.align.resnet import ResNetAligner, ResNetConfig
 from avsync.align.temporal import AlignerConfig, TemporalAligner
 from avsync.errors import UsageError
+from avsync.files import write_whole
 
 EMBEDDED = Path(__file__).parents[1] / "assets" / "default.safetensors"
 # The default model has 2 MB, a ResNet 50 MB, and their notes some kB; what is far larger is something else.
@@ -41,11 +42,8 @@ def save_checkpoint(model: Aligner, path: Path, notes: Mapping[str, Any]) -> Non
     weights = save_tensors({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()})
     head = {"format": model.format, "weights_sha256": sha256(weights).hexdigest(), "model": asdict(model.config)}
     text = json.dumps({**head, **notes, **head}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for place, content in ((path, weights), (path.with_suffix(".json"), text.encode())):
-        partial = place.with_suffix(f".partial{place.suffix}")
-        partial.write_bytes(content)
-        partial.replace(place)
+    write_whole(path, weights)
+    write_whole(path.with_suffix(".json"), text.encode())
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

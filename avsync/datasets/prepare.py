@@ -12,7 +12,6 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import torch
 from numpy.typing import NDArray
@@ -25,6 +24,7 @@ from avsync.clip import TalkingClip, talking_clips
 from avsync.datasets.record import ClipRecord
 from avsync.errors import AvsyncError, CannotJudge, Reason
 from avsync.face import FaceDetector
+from avsync.files import write_whole
 from avsync.media import FPS
 from avsync.speech import log_mel, speech_activity
 
@@ -137,9 +137,9 @@ def _entry(folder: Path, record: ClipRecord) -> Path:
         try:
             arrays = _arrays(record)
         except CannotJudge as refusal:
-            _write(note, json.dumps([refusal.reason, refusal.detail]).encode())
+            write_whole(note, json.dumps([refusal.reason, refusal.detail]).encode())
             raise
-        _write(entry, save(arrays))
+        write_whole(entry, save(arrays))
     return entry
 
 
@@ -173,13 +173,3 @@ def _is_whole(entry: Path) -> bool:
             return True
     except (FileNotFoundError, SafetensorError):
         return False
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{uuid4().hex}.partial")  # two workers may meet the same content
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -1,11 +1,11 @@
 """The row that every data set yields."""
 
 from dataclasses import dataclass
-from hashlib import file_digest
 from pathlib import Path
 from typing import Literal
 
 from avsync.errors import CannotJudge, Reason
+from avsync.files import sha256_of
 
 # The names of FakeAVCeleb are used for every data set.
 REAL_TYPE = "RealVideo-RealAudio"
@@ -46,7 +46,6 @@ def content_key(path: Path, audio: Path | None) -> str:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise CannotJudge(Reason.UNREADABLE, f"{path.name} cannot be read ({error.strerror})") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from avsync.errors import UsageError
+from avsync.files import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +144,7 @@ class ResultsFile:
 
 def write_json(path: Path, data: Any) -> None:
     """Write a JSON file that appears under its name only when it is whole."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, (json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
 def _drop_torn_line(table: Path) -> None:

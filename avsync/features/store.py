@@ -23,6 +23,7 @@ from torch import Tensor
 
 from avsync.datasets.record import ClipRecord
 from avsync.errors import CannotJudge, Reason, UsageError
+from avsync.files import write_whole
 
 FORMAT = "avsync.features/1"
 # A shard is written when it has so many bytes (of AV-HuBERT large, 11 minutes), or is so many seconds old: what a
@@ -94,8 +95,7 @@ class FeatureStore:
         self._files: dict[str, dict[str, Any]] = {}
         self._stretches: dict[str, tuple[Path, dict[str, Any]]] = {}
         for shard in sorted(self.folder.glob("*.safetensors")):
-            if not shard.name.startswith("."):
-                self._index(shard, _header(shard))
+            self._index(shard, _header(shard))
 
     def __len__(self) -> int:
         """How many files it knows."""
@@ -137,15 +137,9 @@ class FeatureStore:
 
     def add(self, shard: bytes, header: dict[str, Any]) -> None:
         """Keep one shard and its header."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        note = self.folder / "store.json"
-        for place, content in (
-            (note, (json.dumps(self._says, indent=2) + "\n").encode()),
-            (path := self.folder / f"{uuid4().hex}.safetensors", shard),
-        ):
-            partial = place.with_name(f".{uuid4().hex}{place.suffix}")
-            partial.write_bytes(content)
-            partial.replace(place)
+        path = self.folder / f"{uuid4().hex}.safetensors"
+        write_whole(self.folder / "store.json", (json.dumps(self._says, indent=2) + "\n").encode())
+        write_whole(path, shard)
         self._index(path, header)
 
     def _index(self, shard: Path, header: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from avsync.errors import UsageError
+from avsync.files import write_whole
 from avsync.report.document import to_json
 from avsync.report.page import to_html
 from avsync.report.rows import to_csv
@@ -35,10 +36,8 @@ def write_report(verdicts: Sequence[Verdict], path: Path) -> None:
         UsageError: as `renderer`, or a place that cannot be written.
     """
     text = renderer(path)(verdicts)
-    partial = path.with_name(f".{path.name}.partial")
     try:
         # File names of other systems may hold bytes that are no text.
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
-        partial.replace(path)
+        write_whole(path, text.encode(errors="backslashreplace"))
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror})") from error

@@ -18,6 +18,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, Wand
 
 from avsync.config import RunConfig
 from avsync.errors import UsageError
+from avsync.files import write_whole
 
 
 class Run:
@@ -107,10 +108,7 @@ def _last_checkpoint(out: Path, recipe: Mapping[str, Any], resume: bool) -> Path
             raise UsageError(f"{last}: damaged; set trainer.resume=false to start again") from error
         return last
     last.unlink(missing_ok=True)
-    note.parent.mkdir(parents=True, exist_ok=True)
-    partial = note.with_suffix(".partial")
-    partial.write_text(text)
-    partial.replace(note)
+    write_whole(note, text.encode())
     return None
 
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from avsync.align.mlp import MLPAligner, MLPConfig
 from avsync.encoders.avhubert.model import AVHuBERT, AVHuBERTConfig
 from avsync.encoders.avhubert.published import config_from_published, rename
 from avsync.errors import UsageError
+from avsync.files import sha256_of
 from avsync.weights.catalogue import AVHALIGN, AVHUBERT, LICENCES
 from avsync.weights.folder import describe, folder
 from avsync.weights.unpickle import unpickle
@@ -50,8 +50,7 @@ def convert(source: Path, output: Path | None = None) -> Path:
         found = _head(content) if "state_dict" in content else _encoder(content)
     except ValueError as error:
         raise UsageError(f"{source}: {error}; {_KNOWN}") from error
-    with source.open("rb") as file:
-        digest = file_digest(file, "sha256").hexdigest()
+    digest = sha256_of(source)
     if output is None and target.exists() and describe(target).source_sha256 != digest:
         raise UsageError(f"{target}: taken by another checkpoint of that name; choose a name with --output")
     notes = {"source": source.name, "source_sha256": digest}

@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from hashlib import file_digest
 from pathlib import Path
 from shutil import rmtree
 from threading import Thread
 from typing import Any, TypeVar
 
 from avsync.errors import UsageError
+from avsync.files import sha256_of
 from avsync.weights.catalogue import BIN, HUB, KNOWN, Known
 from avsync.weights.folder import folder
 
@@ -132,8 +132,7 @@ def _check(offered: Offer, partial: Path) -> None:
         path = partial / name
         if not path.is_file() or path.stat().st_size != size:
             raise UsageError(f"{offered.known.name}: {name} came incomplete; run the same command again")
-    with (partial / offered.weights).open("rb") as file:
-        digest = file_digest(file, "sha256").hexdigest()
+    digest = sha256_of(partial / offered.weights)
     if offered.sha256 not in ("", digest):
         rmtree(partial)
         raise UsageError(f"{offered.known.name}: not the known weights but of sha256 {digest}; they were removed again")

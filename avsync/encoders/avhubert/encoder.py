@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from hashlib import file_digest
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from avsync.encoders.avhubert.checkpoint import read_config, read_model
 from avsync.encoders.avhubert.model import AVHuBERT
 from avsync.encoders.avhubert.preprocess import hear, see
 from avsync.errors import UsageError
+from avsync.files import sha256_of
 from avsync.weights import find
 from avsync.weights.catalogue import AVHUBERT
 
@@ -39,9 +39,7 @@ class AVHuBERTEncoder:
     @cached_property
     def key(self) -> str:
         """Weights, layer, and version of all the rest."""
-        with self._weights.open("rb") as file:
-            digest = file_digest(file, "sha256").hexdigest()
-        return f"avhubert:{digest[:16]}@{self._layer or 'last'}/{_VERSION}"
+        return f"avhubert:{sha256_of(self._weights)[:16]}@{self._layer or 'last'}/{_VERSION}"
 
     def lips(self, clips: Sequence[TalkingClip]) -> list[Tensor]:
         """Of each clip of T frames, float32 [T, D] on the CPU."""

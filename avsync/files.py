@@ -1,0 +1,25 @@
+"""Files on disk: written whole or not at all, known by what they hold."""
+
+from hashlib import file_digest
+from pathlib import Path
+from uuid import uuid4
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that appears under its name only when it is whole; its folder is made.
+
+    Several processes may write the same file: each has an unfinished one of its own.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{uuid4().hex}.partial")
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's content, in hex."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
