@@ -15,7 +15,8 @@ from benchmark.report import Row, Tables, circumstances, say, to_markdown
 from torch import Tensor
 
 from avsync.encoders.avhubert.model import AVHuBERT, AVHuBERTConfig
-from avsync.encoders.avhubert.preprocess import AUDIO_FEATURES, SIDE
+from avsync.encoders.avhubert.preprocess import AUDIO_FEATURES
+from avsync.face import LIP_SIDE
 from avsync.media import FPS
 
 _MODELS = {
@@ -49,7 +50,7 @@ def _options() -> argparse.Namespace:
 @torch.inference_mode()
 def _measure(model: AVHuBERT, frames: int, runs: int) -> list[Row]:
     """Seconds of each part, and of what is asked for; the parts take turns."""
-    mouths, audio = torch.randn(frames, SIDE, SIDE), torch.randn(1, frames, AUDIO_FEATURES)
+    mouths, audio = torch.randn(frames, LIP_SIDE, LIP_SIDE), torch.randn(1, frames, AUDIO_FEATURES)
     seen = model.resnet(mouths)[None]
 
     def heard_and_seen() -> None:

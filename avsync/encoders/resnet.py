@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-SIDE = 88  # pixels; what is left of the 96 of a mouth crop
+from avsync.face import LIPS
+
 SEEN = 512  # features per frame
 _REACH = 2  # frames looked at before and after each
 # Frames at a time when nothing is learned: more of them leave the cache of a CPU (of 25 to 200, 100 were the quickest).
@@ -47,8 +48,7 @@ class MouthResNet(nn.Module):
 
 def centre(mouths: Tensor) -> Tensor:
     """The middle 88×88 pixels of mouth crops [..., 96, 96]."""
-    edge = (mouths.shape[-1] - SIDE) // 2
-    return mouths[..., edge : edge + SIDE, edge : edge + SIDE]
+    return mouths[..., LIPS, LIPS]
 
 
 def _scaled(stacked: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from avsync.encoders.resnet import SIDE
+from avsync.face import LIP_SIDE
 
 _TILT = 9.0  # degrees: what the alignment leaves of a tilted head
 _AREA, _ASPECT = (0.65, 1.0), (0.87, 1.15)  # of the crop: faces are cut larger or smaller, mouths are broad or narrow
@@ -26,7 +26,7 @@ class MouthTransforms:
         self._alter = v2.Compose(
             [
                 v2.RandomRotation(_TILT, InterpolationMode.BILINEAR, fill=_GREY),
-                v2.RandomResizedCrop(SIDE, _AREA, _ASPECT, antialias=True),
+                v2.RandomResizedCrop(LIP_SIDE, _AREA, _ASPECT, antialias=True),
                 v2.RandomHorizontalFlip(),
                 v2.ColorJitter(brightness=_LIGHT, contrast=_LIGHT),
                 v2.RandomApply([blur], _BLURRED),

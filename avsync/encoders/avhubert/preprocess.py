@@ -5,13 +5,13 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from avsync.face import LIPS
 from avsync.media import RATE
 
 Floats = NDArray[np.float32]
 
 STACKED = 4  # filterbank steps of 10 ms to a frame of 40 ms
 AUDIO_FEATURES = 26 * STACKED
-SIDE = 88  # pixels; what is left of 96
 _BANDS, _WINDOW, _HOP, _FFT = AUDIO_FEATURES // STACKED, RATE // 40, RATE // 100, 512
 _PRE_EMPHASIS = 0.97
 _FULL_SCALE = 32768.0  # of 16-bit samples
@@ -38,8 +38,7 @@ def hear(waveform: Floats) -> Floats:
 
 def see(mouths: NDArray[np.uint8]) -> Floats:
     """The video input: the middle of grey mouth crops, uint8 [T, 96, 96], normalised: float32 [T, 88, 88]."""
-    edge = (mouths.shape[1] - SIDE) // 2
-    grey = mouths[:, edge : edge + SIDE, edge : edge + SIDE].astype(np.float32) / 255
+    grey = mouths[:, LIPS, LIPS].astype(np.float32) / 255
     return np.asarray((grey - _MEAN) / _STD, np.float32)
 
 
