@@ -7,7 +7,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
@@ -19,6 +18,7 @@ from avsync.align.resnet import ResNetAligner, ResNetConfig
 from avsync.align.temporal import AlignerConfig, TemporalAligner
 from avsync.errors import UsageError
 from avsync.files import write_whole
+from avsync.tensors import is_finite
 
 EMBEDDED = Path(__file__).parents[1] / "assets" / "default.safetensors"
 # The default model has 2 MB, a ResNet 50 MB, and their notes some kB; what is far larger is something else.
@@ -61,7 +61,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         model.load_state_dict(load_tensors(weights))
     except (SafetensorError, RuntimeError) as error:
         raise UsageError(f"{path}: not the weights of this model; train it again with this avsync") from error
-    if not all(torch.isfinite(value).all() for value in model.state_dict().values()):
+    if not all(is_finite(value) for value in model.state_dict().values()):
         raise UsageError(f"{path}: holds weights that are not numbers; train the model again")
     return Checkpoint(model.eval(), digest, notes)
 
