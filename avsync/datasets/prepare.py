@@ -3,7 +3,6 @@
 import json
 import logging
 import multiprocessing
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -21,8 +20,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from avsync.clip import TalkingClip, talking_clips
+from avsync.datasets.left_out import log_left_out, worker_died
 from avsync.datasets.record import ClipRecord
-from avsync.errors import AvsyncError, CannotJudge, Reason
+from avsync.errors import CannotJudge, Reason
 from avsync.face import FaceDetector
 from avsync.files import write_whole
 from avsync.media import FPS
@@ -95,9 +95,7 @@ def prepare(records: Sequence[ClipRecord], folder: Path, workers: int = 1) -> tu
         else:
             refused.append(outcome)
             _log.warning("%s: left out, %s: %s", outcome.record.name, outcome.reason, outcome.detail)
-    reasons = ", ".join(f"{count} {reason}" for reason, count in Counter(r.reason for r in refused).most_common())
-    level = logging.WARNING if refused else logging.INFO
-    _log.log(level, "%d clips prepared, %d left out (%s)", len(prepared), len(refused), reasons or "none")
+    log_left_out(_log, f"{len(prepared)} clips prepared", (outcome.reason for outcome in refused))
     return prepared, refused
 
 
@@ -113,7 +111,7 @@ def _outcomes(
         for start in range(0, len(records), _BATCH * workers):
             yield from pool.map(job, records[start : start + _BATCH * workers])
     except BrokenProcessPool as error:
-        raise AvsyncError("a worker process died, perhaps for want of memory; try again with fewer workers") from error
+        raise worker_died() from error
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -1,7 +1,6 @@
 """From media files to features in a store: decoding in worker processes, encoding here in batches."""
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +10,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from avsync.align import TAU
+from avsync.datasets.left_out import log_left_out, worker_died
 from avsync.datasets.record import ClipRecord
-from avsync.errors import AvsyncError, CannotJudge, Reason
+from avsync.errors import CannotJudge, Reason
 from avsync.face import FaceDetector
 from avsync.features.backbone import Backbone
 from avsync.features.chunks import Chunk, chunks
@@ -96,18 +96,16 @@ def _key(record: ClipRecord) -> str | None:
 
 def _kept(keyed: Sequence[tuple[ClipRecord, str | None]], store: FeatureStore) -> list[tuple[ClipRecord, str]]:
     """Those that have features; of the others it is logged why not."""
-    kept, refused = list[tuple[ClipRecord, str]](), Counter[str]()
+    kept, reasons = list[tuple[ClipRecord, str]](), list[Reason]()
     for record, key in keyed:
         if key is None:
-            refused[Reason.UNREADABLE] += 1
+            reasons.append(Reason.UNREADABLE)
         elif refusal := store.refusal(key):
-            refused[refusal[0]] += 1
+            reasons.append(refusal[0])
             _log.warning("%s: left out, %s: %s", record.name, *refusal)
         else:
             kept.append((record, key))
-    reasons = ", ".join(f"{count} {reason}" for reason, count in refused.most_common())
-    level = logging.WARNING if refused else logging.INFO
-    _log.log(level, "%d clips with features, %d left out (%s)", len(kept), refused.total(), reasons or "none")
+    log_left_out(_log, f"{len(kept)} clips with features", reasons)
     return kept
 
 
@@ -161,7 +159,7 @@ def _decoded(decoding: _Decoding, workers: int) -> Iterator[_Event]:
     except RuntimeError as error:
         if "worker" not in str(error):
             raise
-        raise AvsyncError("a worker process died, perhaps for want of memory; try again with fewer workers") from error
+        raise worker_died() from error
 
 
 def _written(events: Iterator[_Event], backbone: Backbone, writer: StoreWriter) -> Iterator[_Event]:
