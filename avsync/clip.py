@@ -1,4 +1,4 @@
-"""TalkingClip: one face and the sound heard with it, on one clock of 25 frames per second."""
+"""FaceClip: one face and the sound heard with it, on one clock of 25 frames per second."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ PASSAGE_SECONDS = 30
 
 
 @dataclass(frozen=True)
-class TalkingClip:
+class FaceClip:
     """T consecutive frames of one face.
 
     Attributes:
@@ -57,10 +57,10 @@ class TalkingClip:
         """The median box of the face, float [4], in pixels of the upright picture."""
         return np.asarray(np.median(face_boxes(self.squares), axis=0))
 
-    def __getitem__(self, span: slice) -> "TalkingClip":
+    def __getitem__(self, span: slice) -> "FaceClip":
         """The frames of `span` (step 1) with their sound."""
         begin, end, _ = span.indices(len(self))
-        return TalkingClip(
+        return FaceClip(
             self.track,
             self.start + begin / FPS,
             self.patches[begin:end],
@@ -70,11 +70,11 @@ class TalkingClip:
             self.speech[begin:end],
         )
 
-    def __add__(self, after: "TalkingClip") -> "TalkingClip":
+    def __add__(self, after: "FaceClip") -> "FaceClip":
         """This clip and what follows it on the same track."""
         arrays = ("patches", "points", "squares", "waveform", "speech")
         joined = (np.concatenate([getattr(self, name), getattr(after, name)]) for name in arrays)
-        return TalkingClip(self.track, self.start, *joined)
+        return FaceClip(self.track, self.start, *joined)
 
 
 def talking_clips(
@@ -84,9 +84,9 @@ def talking_clips(
     *,
     span: tuple[float, float] | None = None,
     audio: Path | None = None,
-    problems: list[str] | None = None,
+    warnings: list[str] | None = None,
     seconds: int = PASSAGE_SECONDS,
-) -> Iterator[TalkingClip]:
+) -> Iterator[FaceClip]:
     """Every face of a file, passage by passage.
 
     Args:
@@ -95,7 +95,7 @@ def talking_clips(
         detector: finds faces and landmarks.
         span: from when to when to look (s); None: from the first to the last speech.
         audio: the file with the sound; None: `path`.
-        problems: what is damaged in the pictures is added, a line.
+        warnings: what is damaged in the pictures is added, a line.
         seconds: length of a passage.
 
     Raises:
@@ -104,7 +104,7 @@ def talking_clips(
     start, stop = span or (activity.start, activity.stop)
     tracker, reader = FaceTracker(detector), AudioReader(audio or path)
     passage = _Passage()
-    for frame in ahead(frames(path, start, stop, problems)):
+    for frame in ahead(frames(path, start, stop, warnings)):
         passage.add(frame.time, tracker.update(frame.image))
         if len(passage) == seconds * FPS:
             yield from passage.clips(reader, activity)
@@ -127,7 +127,7 @@ class _Passage:
             self._faces.setdefault(face.track, []).append((len(self), face))
         self._times.append(time)
 
-    def clips(self, reader: AudioReader, activity: SpeechActivity) -> Iterator[TalkingClip]:
+    def clips(self, reader: AudioReader, activity: SpeechActivity) -> Iterator[FaceClip]:
         if not self._faces:
             return
         origin = round(self._times[0] * RATE)
@@ -139,7 +139,7 @@ class _Passage:
             if not seen:
                 continue
             first, count = seen[0][0], len(seen)
-            yield TalkingClip(
+            yield FaceClip(
                 track=track,
                 start=self._times[first],
                 patches=np.stack([face.patch for _, face in seen]),

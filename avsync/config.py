@@ -9,9 +9,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from avsync.align.augment import AugmentConfig
+from avsync.align.temporal.augment import AugmentConfig
 from avsync.align.resnet import ResNetOptions
-from avsync.align.temporal import AlignerConfig
+from avsync.align.temporal.model import TemporalConfig
 from avsync.errors import UsageError
 
 LOGGERS = ("csv", "tensorboard", "wandb")
@@ -138,7 +138,7 @@ class Config:
 
     method: str = "temporal"
     data: DataConfig = field(default_factory=DataConfig)
-    model: AlignerConfig = field(default_factory=AlignerConfig)
+    model: TemporalConfig = field(default_factory=TemporalConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     trainer: SegmentsConfig = field(default_factory=SegmentsConfig)

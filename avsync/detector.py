@@ -61,20 +61,20 @@ class Detector:
             model=self.model,
             weights_sha256=self.weights_sha256,
         )
-        problems: list[str] = []
+        warnings: list[str] = []
         try:
             info = probe(path)
             verdict = replace(verdict, sha256=sha256_of(path), **_facts(info))
-            return self._judge(info, verdict, problems)
+            return self._judge(info, verdict, warnings)
         except CannotJudge as refusal:
-            return replace(verdict, reason=refusal.reason, detail=refusal.detail, warnings=problems)
+            return replace(verdict, reason=refusal.reason, detail=refusal.detail, warnings=warnings)
 
-    def _judge(self, info: MediaInfo, verdict: Verdict, problems: list[str]) -> Verdict:
+    def _judge(self, info: MediaInfo, verdict: Verdict, warnings: list[str]) -> Verdict:
         if not info.has_video:
             raise CannotJudge(Reason.NO_VIDEO, "the file has no moving picture")
         if not info.has_audio:
             raise CannotJudge(Reason.NO_AUDIO, "the file has no sound")
-        activity = speech_activity(info.path, self._trim, problems)
+        activity = speech_activity(info.path, self._trim, warnings)
         if not len(activity.segments):
             raise CannotJudge(Reason.NO_SPEECH, "no speech is heard")
         verdict = replace(
@@ -83,7 +83,7 @@ class Detector:
             trimmed_tail=round(max(0.0, activity.duration - activity.stop), 3),
         )
         faces = Faces()
-        tracks = self._method.tracks(info.path, activity, problems, self._level, faces)
+        tracks = self._method.tracks(info.path, activity, warnings, self._level, faces)
         if not tracks:
             raise faces.refusal()
         speaking = speakers(tracks)
@@ -94,7 +94,7 @@ class Detector:
             oddness=odd.oddness,
             rests_on=odd.track,
             tracks=tracks,
-            warnings=[*problems, *_warnings(info, odd)],
+            warnings=[*warnings, *_warnings(info, odd)],
         )
         if odd.p_value is None:
             return replace(

@@ -54,18 +54,18 @@ def _measure(model: AVHuBERT, frames: int, runs: int) -> list[Row]:
     seen = model.resnet(mouths)[None]
 
     def heard_and_seen() -> None:
-        model.encoder(model.meet(seen=model.resnet(mouths)[None]))
-        model.encoder(model.meet(audio=audio))
+        model.encoder(model.fuse(seen=model.resnet(mouths)[None]))
+        model.encoder(model.fuse(audio=audio))
 
     def all_three() -> None:
         looked = model.resnet(mouths)[None]
         for inputs in ((None, looked), (audio, None), (audio, looked)):
-            model.encoder(model.meet(*inputs))
+            model.encoder(model.fuse(*inputs))
 
     parts: dict[str, Callable[[], Tensor | None]] = {
         "ResNet": lambda: model.resnet(mouths),
-        "video alone, after the ResNet": lambda: model.encoder(model.meet(seen=seen)),
-        "audio alone": lambda: model.encoder(model.meet(audio=audio)),
+        "video alone, after the ResNet": lambda: model.encoder(model.fuse(seen=seen)),
+        "audio alone": lambda: model.encoder(model.fuse(audio=audio)),
         "ResNet, video alone, audio alone": heard_and_seen,
         "ResNet, video alone, audio alone, both": all_three,
     }

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from avsync.align import (
-    AlignerConfig,
+    TemporalConfig,
     TemporalAligner,
     info_nce,
     lattice,
@@ -16,8 +16,8 @@ from avsync.align import (
     mean_over_time,
     save_checkpoint,
 )
-from avsync.align.augment import AugmentConfig, augment_geometry, augment_mel, augment_mouths
-from avsync.align.module import retrieval, swap_auc
+from avsync.align.temporal.augment import AugmentConfig, augment_geometry, augment_mel, augment_mouths
+from avsync.align.temporal.module import retrieval, swap_auc
 from avsync.encoders import (
     lip_geometry,
     lip_points,
@@ -30,7 +30,7 @@ from avsync.encoders import (
 from avsync.errors import UsageError
 
 T = 20
-SMALL = AlignerConfig(width=8, components=4)
+SMALL = TemporalConfig(width=8, components=4)
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ class TestAugmentation:
 
 
 class TestAligner:
-    @pytest.mark.parametrize("config", [SMALL, AlignerConfig(pixels=False, width=8), AlignerConfig(landmarks=False)])
+    @pytest.mark.parametrize("config", [SMALL, TemporalConfig(pixels=False, width=8), TemporalConfig(landmarks=False)])
     def test_features_have_unit_length_and_one_row_a_frame(self, config, random):
         model = TemporalAligner(config)
         lips = model.lips(torch.randn(2, T, config.components), torch.randn(2, T, 64, 64))
@@ -221,14 +221,14 @@ class TestAligner:
         torch.testing.assert_close(torch.cat([lips, speech]).norm(dim=-1), torch.ones(4, T))
 
     def test_default_is_small(self):
-        assert sum(p.numel() for p in TemporalAligner(AlignerConfig()).parameters()) < 500_000
+        assert sum(p.numel() for p in TemporalAligner(TemporalConfig()).parameters()) < 500_000
 
     @pytest.mark.parametrize(
         "settings", [{"landmarks": False, "pixels": False}, {"width": 0}, {"components": 55}, {"dropout": 1.0}]
     )
     def test_refuses_settings_that_make_no_network(self, settings):
         with pytest.raises(ValueError, match="model"):
-            AlignerConfig(**settings)
+            TemporalConfig(**settings)
 
 
 class TestCheckpoint:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from avsync.clip import SAMPLES, TalkingClip
+from avsync.clip import SAMPLES, FaceClip
 from avsync.encoders.avhubert import load_avhubert, resnet
 from avsync.encoders.avhubert.checkpoint import read_model
 from avsync.encoders.avhubert.model import AVHuBERT, AVHuBERTConfig
@@ -91,7 +91,7 @@ class TestParity:
         audio, frames = reference.inputs()
         seen = reference.see(frames)
         views = {"audio": {"audio": audio}, "video": {"seen": seen}, "both": {"audio": audio, "seen": seen}}
-        met = {view: reference.model.meet(**inputs) for view, inputs in views.items()}
+        met = {view: reference.model.fuse(**inputs) for view, inputs in views.items()}
         names = [name for name in reference.outputs if name.split(".")[0] in met]
         assert len(names) >= 9
         for name in names:
@@ -103,7 +103,7 @@ class TestParity:
         audio, frames = reference.inputs(25, 2, seed=4321)
         audio[1, 15:], frames[1, 15:] = 0, 0
         mask = reference["padded.mask"]
-        met = reference.model.meet(audio, reference.see(frames))
+        met = reference.model.fuse(audio, reference.see(frames))
         features = reference.model.encoder(met, torch.from_numpy(mask))[:, :: reference.step]
         valid = ~mask[:, :: reference.step]
         assert largest(features[valid], reference["padded.both.layer_none"][valid]) < CLOSE
@@ -111,13 +111,13 @@ class TestParity:
     @pytest.mark.parametrize("length", [1, 2, 7])
     def test_short_clips(self, small, length):
         audio, frames = (whole[:, :length] for whole in small.inputs())
-        features = small.model.encoder(small.model.meet(audio, small.see(frames)))
+        features = small.model.encoder(small.model.fuse(audio, small.see(frames)))
         assert largest(features, small[f"short{length}.both.layer_none"]) < CLOSE
 
     def test_stages(self, small):
         audio, frames = small.inputs()
         seen = small.see(frames)
-        met = small.model.meet(audio, seen)
+        met = small.model.fuse(audio, seen)
         stages = {
             "resnet_out": seen[:, ::6].mT,
             "features_audio": small.model.audio(audio).mT,
@@ -305,7 +305,7 @@ def made(frames, seed=0):
     points = np.zeros((frames, 68, 2), np.float32)
     points[:, [33, 36, 39, 42, 45]] = [(97, 103), (69, 71), (85, 71), (109, 71), (125, 70)]
     points[:, 48:] = (97, 118)
-    return TalkingClip(
+    return FaceClip(
         track=0,
         start=0.0,
         patches=rng.integers(0, 256, (frames, 192, 192), dtype=np.uint8),
@@ -332,8 +332,8 @@ class TestEncoder:
         model, audio = read_model(weights), torch.from_numpy(hear(made(12).waveform))
         with torch.inference_mode():
             seen = model.resnet(torch.from_numpy(see(made(12).mouths)))
-            assert torch.allclose(model.encoder(model.meet(seen=seen[None]))[0], lips, atol=1e-6)
-            assert torch.allclose(model.encoder(model.meet(audio=audio[None]))[0], speech, atol=1e-6)
+            assert torch.allclose(model.encoder(model.fuse(seen=seen[None]))[0], lips, atol=1e-6)
+            assert torch.allclose(model.encoder(model.fuse(audio=audio[None]))[0], speech, atol=1e-6)
 
     @pytest.mark.parametrize("changes", [{}, {"layer_norm_first": False}, {"sub_encoder_layers": 1}])
     def test_batch_is_as_one_by_one(self, tmp_path, changes):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import avsync.calibrate as module
-from avsync.align import AlignerConfig, TemporalAligner, load_checkpoint, save_checkpoint
+from avsync.align import TemporalConfig, TemporalAligner, load_checkpoint, save_checkpoint
 from avsync.calibrate import calibrate, real_records
 from avsync.errors import UsageError
 from avsync.methods import load_method
@@ -25,7 +25,7 @@ def weights(tmp_path):
     torch.manual_seed(0)
     provenance = {"data": {"name": "made up", "trained_on": ["ann"]}}
     save_checkpoint(
-        TemporalAligner(AlignerConfig(width=8, components=4)),
+        TemporalAligner(TemporalConfig(width=8, components=4)),
         tmp_path / "model.safetensors",
         {"name": "test", "provenance": provenance},
     )

@@ -11,7 +11,7 @@ from PIL import Image
 
 from avsync.face import FaceDetector, FaceTracker, face_boxes, mouth_crops, sample, to_picture
 from avsync.face.crop import PATCH_SIDE, cut_patch, similarity, square_around
-from avsync.face.detect import box_of
+from avsync.face.dlib import box_of
 
 EYES, BROWS, NOSE, MOUTH, CHIN = slice(36, 48), slice(17, 27), slice(27, 36), slice(48, 68), 8
 

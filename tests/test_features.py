@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avsync.align import TAU
-from avsync.clip import SAMPLES, TalkingClip
+from avsync.clip import SAMPLES, FaceClip
 from avsync.datasets.record import ClipRecord
 from avsync.demo import make_clips
 from avsync.errors import CannotJudge, Reason, UsageError
 from avsync.features import Features, FeatureStore, encode_file, extract, load_backbone
-from avsync.features.backbone import Backbone, Spec, parse
+from avsync.encoders.registry import Backbone, Spec, parse
 from avsync.features.chunks import CHUNK_SECONDS, CONTEXT, with_context
 from avsync.media import FPS
 from avsync.speech import speech_activity
@@ -67,7 +67,7 @@ class TestNames:
 def piece(frames, start, track=0):
     """A clip whose arrays say which frame they are."""
     number = np.arange(frames) + round(start * FPS)
-    return TalkingClip(
+    return FaceClip(
         track,
         start,
         np.zeros((frames, 1, 1), np.uint8),

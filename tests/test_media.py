@@ -38,26 +38,26 @@ def make(tmp_path: Path, flash_and_click: Callable[..., float]) -> Maker:
     return lambda name="clip.mp4", **recipe: (tmp_path / name, flash_and_click(tmp_path / name, **recipe))
 
 
-def sound(path, problems=None):
-    return np.concatenate([np.zeros(0, np.float32), *audio_blocks(path, problems)])
+def sound(path, warnings=None):
+    return np.concatenate([np.zeros(0, np.float32), *audio_blocks(path, warnings)])
 
 
-def flashes(path, problems=None):
-    return [f.time for f in frames(path, problems=problems) if f.image.mean() > 128]
+def flashes(path, warnings=None):
+    return [f.time for f in frames(path, warnings=warnings) if f.image.mean() > 128]
 
 
-def click(path, problems=None):
-    return int(np.abs(sound(path, problems)).argmax()) / RATE
+def click(path, warnings=None):
+    return int(np.abs(sound(path, warnings)).argmax()) / RATE
 
 
 def assert_together(path, moment, source_step=STEP, padding=0.0):
     """Click and flash are at `moment`, up to `padding` later; nothing is reported as damaged."""
-    problems = []
-    seen, heard = flashes(path, problems)[0], click(path, problems)
+    warnings = []
+    seen, heard = flashes(path, warnings)[0], click(path, warnings)
     assert moment - 1e-3 <= heard <= moment + padding + 1e-3
     assert seen == pytest.approx(heard, abs=STEP / 2 + source_step / 2 + 1e-6)
     assert moment - STEP / 2 - source_step / 2 <= seen + 1e-6
-    assert problems == []
+    assert warnings == []
 
 
 def ffmpeg(*arguments):
@@ -66,9 +66,9 @@ def ffmpeg(*arguments):
 
 
 def read_all(path):
-    """Everything that is in a file: (information, number of frames, number of samples, problems)."""
-    problems = []
-    return probe(path), len(list(frames(path, problems=problems))), len(sound(path, problems)), problems
+    """Everything that is in a file: (information, number of frames, number of samples, warnings)."""
+    warnings = []
+    return probe(path), len(list(frames(path, warnings=warnings))), len(sound(path, warnings)), warnings
 
 
 class TestOneClock:
@@ -146,10 +146,10 @@ class TestOneClock:
     def test_edit_lists(self, make, tmp_path, arguments, flash_at, click_at):
         path, _ = make()
         ffmpeg(*(path if a == "IN" else a for a in arguments.split()), tmp_path / "edited.mp4")
-        problems = []
-        assert flashes(tmp_path / "edited.mp4", problems)[0] == pytest.approx(flash_at, abs=STEP)
-        assert click(tmp_path / "edited.mp4", problems) == pytest.approx(click_at, abs=1e-3)
-        assert problems == []
+        warnings = []
+        assert flashes(tmp_path / "edited.mp4", warnings)[0] == pytest.approx(flash_at, abs=STEP)
+        assert click(tmp_path / "edited.mp4", warnings) == pytest.approx(click_at, abs=1e-3)
+        assert warnings == []
 
     def test_a_clip_of_a_third_of_a_second(self, make):
         path, moment = make(seconds=0.32, at=0.1)
@@ -211,10 +211,10 @@ class TestTransportStreamsJoined:
 
     @pytest.mark.parametrize("clock", [1.4, 5000.0])
     def test_times_that_jump_leave_the_first_recording(self, join, clock):
-        _, pictures, samples, problems = read_all(join(clock=clock))
+        _, pictures, samples, warnings = read_all(join(clock=clock))
         assert pictures == 2 * FPS
         assert samples / RATE == pytest.approx(2.1, abs=0.05)
-        assert [line.split(":")[0] for line in problems] == ["video damaged", "audio damaged"]
+        assert [line.split(":")[0] for line in warnings] == ["video damaged", "audio damaged"]
 
 
 class TestPictures:
@@ -270,15 +270,15 @@ class TestPictures:
 
 class TestMissingStreams:
     def test_no_sound(self, make):
-        info, pictures, samples, problems = read_all(make(sound=None)[0])
-        assert (info.has_video, info.has_audio, pictures, samples, problems) == (True, False, 50, 0, [])
+        info, pictures, samples, warnings = read_all(make(sound=None)[0])
+        assert (info.has_video, info.has_audio, pictures, samples, warnings) == (True, False, 50, 0, [])
 
     @pytest.mark.parametrize(
         ("name", "codec"), [("clip.m4a", "aac"), ("clip.mp3", "libmp3lame"), ("a.wav", "pcm_s16le")]
     )
     def test_no_pictures(self, make, name, codec):
-        info, pictures, samples, problems = read_all(make(name, picture=None, sound=codec)[0])
-        assert (info.has_video, info.has_audio, pictures, problems) == (False, True, 0, [])
+        info, pictures, samples, warnings = read_all(make(name, picture=None, sound=codec)[0])
+        assert (info.has_video, info.has_audio, pictures, warnings) == (False, True, 0, [])
         assert samples / RATE == pytest.approx(2.0, abs=0.1)
 
     def test_a_cover_is_no_moving_picture(self, tmp_path):
@@ -289,8 +289,8 @@ class TestMissingStreams:
             silence = av.AudioFrame.from_ndarray(np.zeros((1, 16_000), np.float32), format="fltp", layout="mono")
             silence.sample_rate = 16_000
             container.mux(audio.encode(silence) + audio.encode(None))
-        info, pictures, _, problems = read_all(tmp_path / "clip.mp3")
-        assert (info.has_video, info.has_audio, pictures, problems) == (False, True, 0, [])
+        info, pictures, _, warnings = read_all(tmp_path / "clip.mp3")
+        assert (info.has_video, info.has_audio, pictures, warnings) == (False, True, 0, [])
 
 
 class TestDamage:
@@ -301,12 +301,12 @@ class TestDamage:
             sound="pcm_s16le",
         )
         path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
-        info, pictures, samples, problems = read_all(path)
+        info, pictures, samples, warnings = read_all(path)
         assert info.duration == pytest.approx(4.0, abs=0.1)
         assert 1.5 * FPS < pictures < 3.5 * FPS
         assert 1.5 * RATE < samples < 3.5 * RATE
-        assert [line.split()[0] for line in problems] == ["video", "audio"]
-        assert all("of 4.0 s" in line for line in problems)
+        assert [line.split()[0] for line in warnings] == ["video", "audio"]
+        assert all("of 4.0 s" in line for line in warnings)
         assert flashes(path)[0] == pytest.approx(1.0)
         assert capfd.readouterr() == ("", "")
 
@@ -322,10 +322,10 @@ class TestDamage:
         data = bytearray(path.read_bytes())
         data[len(data) // 3 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 3)
         path.write_bytes(data)
-        _, pictures, samples, problems = read_all(path)
+        _, pictures, samples, warnings = read_all(path)
         assert pictures == pytest.approx(4 * FPS, abs=2)
         assert samples / RATE == pytest.approx(4.0, abs=0.15)
-        assert any("packets that cannot be decoded well" in line for line in problems)
+        assert any("packets that cannot be decoded well" in line for line in warnings)
 
     @pytest.mark.parametrize(
         ("name", "recipe"),
@@ -459,9 +459,9 @@ class TestWriteClip:
         ramp = [np.full((48, 64, 3), 2 * index, np.uint8) for index in range(round(2 * fps))]
         tone = np.sin(np.arange(2 * rate) * 2 * np.pi * 440 / rate, dtype=np.float32)
         write_clip(tmp_path / "clip.mp4", ramp, tone, fps=fps, rate=rate)
-        info, pictures, samples, problems = read_all(tmp_path / "clip.mp4")
+        info, pictures, samples, warnings = read_all(tmp_path / "clip.mp4")
         assert (info.audio_rate, info.channels, info.width, info.height) == (rate, 1, 64, 48)
-        assert (pictures, problems) == (pytest.approx(2 * FPS, abs=1), [])
+        assert (pictures, warnings) == (pytest.approx(2 * FPS, abs=1), [])
         assert samples / RATE == pytest.approx(2.0, abs=0.1)
         assert next(frames(tmp_path / "clip.mp4", 1.0)).image.mean() == pytest.approx(2 * fps, abs=3)
         heard, truth = sound(tmp_path / "clip.mp4")[8000:16_000], np.arange(8000, 16_000) * 2 * np.pi * 440 / RATE

@@ -13,7 +13,7 @@ from avsync.detector import Detector
 from avsync.errors import UsageError
 from avsync.features import Backbone, FeatureStore, encode_file, extract, load_backbone
 from avsync.methods import load_method
-from avsync.score.lattices import LATTICE_READINGS
+from avsync.score.readings.lattice import LATTICE_READINGS
 from avsync.score.rows import LatticeRows, joined
 from avsync.speech import speech_activity
 

@@ -16,7 +16,7 @@ from avsync.align.mlp.head import candidates
 from avsync.align.mlp.module import MLPModule
 from avsync.config import FramesConfig, PlateauConfig
 
-LIPS, SPEECH = 12, 10
+LIP_ROWS, SPEECH = 12, 10
 K = 2 * TAU + 1
 
 
@@ -41,13 +41,13 @@ def clip(frames, seed, silent=0):
     return Arrays(arrays | {"weight": weight})
 
 
-SIZES = {"lips": LIPS, "speech": SPEECH}
+SIZES = {"lips": LIP_ROWS, "speech": SPEECH}
 
 
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    return MLPAligner(MLPConfig(LIPS, SPEECH))
+    return MLPAligner(MLPConfig(LIP_ROWS, SPEECH))
 
 
 def pair_by_pair(model, clip):
@@ -86,17 +86,17 @@ class TestLattice:
         )
 
     def test_there_is_none_outside_the_clip(self, model):
-        lattice = model.lattice(torch.randn(20, LIPS), torch.randn(20, SPEECH), torch.ones(20))
+        lattice = model.lattice(torch.randn(20, LIP_ROWS), torch.randn(20, SPEECH), torch.ones(20))
         assert torch.equal(lattice.isnan(), ~inside(20))
 
     def test_the_scale_of_features_does_not_matter(self, model):
-        lips, speech, weight = torch.randn(20, LIPS), torch.randn(20, SPEECH), torch.ones(20)
+        lips, speech, weight = torch.randn(20, LIP_ROWS), torch.randn(20, SPEECH), torch.ones(20)
         scaled = model.lattice(3 * lips, speech / 7, weight)
         torch.testing.assert_close(scaled, model.lattice(lips, speech, weight), equal_nan=True)
 
     def test_it_takes_the_features_it_was_made_for(self, model):
-        assert model.takes(LIPS, SPEECH)
-        assert not model.takes(SPEECH, LIPS)
+        assert model.accepts(LIP_ROWS, SPEECH)
+        assert not model.accepts(SPEECH, LIP_ROWS)
 
     @pytest.mark.parametrize("config", [{"lips": 0}, {"speech": -1}, {"lips": 1 << 20}])
     def test_a_config_out_of_range_is_refused(self, config):
@@ -161,9 +161,9 @@ class TestPublishedWeights:
     def test_lips_come_before_speech(self, model):
         with torch.no_grad():
             model.mlp[0].weight[:, :512] = 0
-        lips, speech, weight = torch.randn(20, LIPS), torch.randn(20, SPEECH), torch.ones(20)
+        lips, speech, weight = torch.randn(20, LIP_ROWS), torch.randn(20, SPEECH), torch.ones(20)
         before = model.lattice(lips, speech, weight)
-        torch.testing.assert_close(model.lattice(torch.randn(20, LIPS), speech, weight), before, equal_nan=True)
+        torch.testing.assert_close(model.lattice(torch.randn(20, LIP_ROWS), speech, weight), before, equal_nan=True)
 
 
 class TestBatches:
@@ -218,7 +218,7 @@ def echo(frames, seed):
     """A clip whose lips say what its speech says."""
     rng = np.random.default_rng(seed)
     speech = rng.normal(size=(frames, SPEECH)).astype(np.float16)
-    lips = np.pad(speech, ((0, 0), (0, LIPS - SPEECH)))
+    lips = np.pad(speech, ((0, 0), (0, LIP_ROWS - SPEECH)))
     return Arrays({"lips": lips, "speech": speech, "weight": np.ones(frames, np.float32)})
 
 
@@ -226,7 +226,7 @@ def echo(frames, seed):
 class TestTraining:
     def fit(self, folder, epochs, resume=None, lr=1e-3):
         torch.manual_seed(0)
-        module = MLPModule(MLPAligner(MLPConfig(LIPS, SPEECH)), PlateauConfig(lr=lr))
+        module = MLPModule(MLPAligner(MLPConfig(LIP_ROWS, SPEECH)), PlateauConfig(lr=lr))
         train, validation = [echo(90, seed) for seed in range(6)], [echo(60, seed=100)]
         trainer = Trainer(
             max_epochs=epochs,

@@ -10,7 +10,7 @@ import pytest
 from avsync.datasets import prepare as prepare_module
 from avsync.datasets import voxceleb2
 from avsync.datasets.prepare import prepare
-from avsync.datasets.training import refuse_fakes, split_by_speaker, training_records
+from avsync.datasets.splits import refuse_fakes, split_by_speaker, training_records
 from avsync.demo import make_clips
 from avsync.errors import Reason, UsageError
 from avsync.media import write_clip

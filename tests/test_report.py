@@ -23,7 +23,7 @@ from avsync.report import (
     verdict_line,
     write_report,
 )
-from avsync.report.document import DOCS
+from avsync.report.json import DOCS
 from avsync.report.wording import lag, percent, span
 from avsync.score.verdict import Reading, Segment, TrackVerdict, Verdict
 

@@ -17,7 +17,7 @@ from avsync.align.resnet.module import ResNetModule
 from avsync.align.resnet.transforms import MouthTransforms
 from avsync.config import OptimConfig, SegmentsConfig
 from avsync.datasets.record import REAL_TYPE, ClipRecord
-from avsync.encoders.resnet import MouthResNet, centre
+from avsync.align.resnet.network import MouthResNet, centre
 from avsync.errors import UsageError
 from avsync.train.fit import Run
 
@@ -91,7 +91,7 @@ class TestNetwork:
         network, mouths = MouthResNet().eval(), crops(1, frames, 88, 88)
         with torch.inference_mode():
             whole = network(mouths)
-            monkeypatch.setattr("avsync.encoders.resnet._PIECE", 40)
+            monkeypatch.setattr("avsync.align.resnet.network._PIECE", 40)
             torch.testing.assert_close(network(mouths), whole, atol=1e-4, rtol=1e-4)
         assert whole.shape == (1, frames, 512)
 
@@ -125,9 +125,9 @@ class TestAligner:
         assert torch.equal(lattice.isnan(), (inside < 0) | (inside >= 5))
 
     def test_takes_mouth_crops_and_its_own_speech_features(self, model):
-        assert model.takes(96 * 96, DIM)
-        assert not model.takes(96 * 96, DIM + 1)
-        assert not model.takes(512, DIM)
+        assert model.accepts(96 * 96, DIM)
+        assert not model.accepts(96 * 96, DIM + 1)
+        assert not model.accepts(512, DIM)
 
     def test_comes_back_from_the_disk_as_it_was(self, model, tmp_path):
         path = tmp_path / "model.safetensors"

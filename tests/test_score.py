@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter, uniform_filter1d
 
-from avsync.align import AlignerConfig, TemporalAligner, lattice, mean_over_time
-from avsync.clip import SAMPLES, TalkingClip
+from avsync.align import TemporalConfig, TemporalAligner, lattice, mean_over_time
+from avsync.clip import SAMPLES, FaceClip
 from avsync.demo.face import talk
 from avsync.demo.voice import speak
 from avsync.errors import UsageError
@@ -22,7 +22,7 @@ from avsync.score.judge import judge_track, speakers
 from avsync.score.kinematics import lip_acceleration
 from avsync.score.readings import ASPECTS, MAX_LAG, READINGS, TAU, lag_of, read_lattice, read_pictures
 from avsync.score.reference import SHARES, Reference
-from avsync.score.texture import brow_stir, face_frames, mouth_detail, mouth_flicker, mouth_rhythm
+from avsync.score.readings.face import brow_motion, face_frames, mouth_detail, mouth_temporal_noise, mouth_motion_variability
 from avsync.score.windows import LONGEST, MIN_SPEECH, SHORTEST, windows
 
 WARM = 12.0  # a temperature
@@ -99,7 +99,7 @@ def clip():
     said = speak(3.0, seed=0)
     tracker = FaceTracker(FaceDetector())
     faces = [tracker.update(picture[..., 1])[0] for picture in talk(said.opening, said.width, seed=0)]
-    return TalkingClip(
+    return FaceClip(
         track=0,
         start=10.0,
         patches=np.array([face.patch for face in faces]),
@@ -145,20 +145,20 @@ class TestReadingThePictures:
 
     def test_even_motion_has_less_rhythm(self):
         bursts = self.moving([2, 2, 2, 0, 0, 0] * 10)
-        assert mouth_rhythm(self.moving([1] * 60), self.SPOKEN) < mouth_rhythm(bursts, self.SPOKEN) - 1
+        assert mouth_motion_variability(self.moving([1] * 60), self.SPOKEN) < mouth_motion_variability(bursts, self.SPOKEN) - 1
 
     def test_texture_that_is_carried_along_flickers_less(self):
         fresh = np.stack([texture(seed) for seed in range(60)])
-        assert mouth_flicker(self.moving([0] * 60), self.SPOKEN) < mouth_flicker(fresh, self.SPOKEN) - 1
+        assert mouth_temporal_noise(self.moving([0] * 60), self.SPOKEN) < mouth_temporal_noise(fresh, self.SPOKEN) - 1
 
     def test_a_still_brow_stirs_less(self):
         faces = self.moving([1, 0, 0] * 20)
         still = faces.copy()
         still[:, :20] = faces[0, :20]
-        assert brow_stir(still, self.SPOKEN) < brow_stir(faces, self.SPOKEN) - 1
-        assert mouth_rhythm(still, self.SPOKEN) == mouth_rhythm(faces, self.SPOKEN)
+        assert brow_motion(still, self.SPOKEN) < brow_motion(faces, self.SPOKEN) - 1
+        assert mouth_motion_variability(still, self.SPOKEN) == mouth_motion_variability(faces, self.SPOKEN)
 
-    @pytest.mark.parametrize("reading", [mouth_detail, mouth_flicker, brow_stir, mouth_rhythm])
+    @pytest.mark.parametrize("reading", [mouth_detail, mouth_temporal_noise, brow_motion, mouth_motion_variability])
     def test_silent_frames_do_not_count(self, reading):
         faces, weight = self.moving([1, 0, 2] * 20), self.SPOKEN.copy()
         weight[40:] = 0
@@ -194,7 +194,7 @@ class TestReadingThePictures:
 class TestEvidence:
     def test_is_what_a_window_shows(self, clip):
         torch.manual_seed(0)
-        model = TemporalAligner(AlignerConfig(width=8, components=4))
+        model = TemporalAligner(TemporalConfig(width=8, components=4))
         model.mean_face[:] = torch.from_numpy(clip.landmarks.mean(axis=0))
         evidence = gather(model.eval(), clip[10:60])
         assert set(evidence.readings) == set(READINGS)
@@ -215,7 +215,7 @@ class TestEvidence:
 
 class TestWindows:
     def clip(self, frames, speech=1.0):
-        return TalkingClip(
+        return FaceClip(
             0,
             2.0,
             np.zeros((frames, 1, 1), np.uint8),

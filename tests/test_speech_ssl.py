@@ -17,7 +17,7 @@ from transformers import (
     WavLMModel,
 )
 
-from avsync.clip import SAMPLES, TalkingClip
+from avsync.clip import SAMPLES, FaceClip
 from avsync.encoders import speech_ssl
 from avsync.encoders.speech_ssl import CHUNK, load_speech_ssl
 from avsync.errors import UsageError
@@ -51,7 +51,7 @@ def saved(folder, kind="hubert", form="base", *, normalize=True, **settings):
 def clip_of(waveform, speech=None):
     frames = len(waveform) // SAMPLES
     share = np.ones(frames, np.float32) if speech is None else speech
-    return TalkingClip(
+    return FaceClip(
         track=0,
         start=0.0,
         patches=np.zeros((frames, 1, 1), np.uint8),

@@ -11,11 +11,11 @@ import torch
 from omegaconf import OmegaConf
 from safetensors.numpy import save_file
 
-from avsync.align import AlignerConfig, TemporalAligner, load_checkpoint
-from avsync.align.augment import AugmentConfig
-from avsync.align.data import Geometry, Segments
+from avsync.align import TemporalConfig, TemporalAligner, load_checkpoint
+from avsync.align.temporal.augment import AugmentConfig
+from avsync.align.temporal.data import Geometry, Segments
 from avsync.align.mlp.module import MLPModule
-from avsync.align.module import AlignmentModule
+from avsync.align.temporal.module import TemporalModule
 from avsync.config import (
     Config,
     DataConfig,
@@ -63,7 +63,7 @@ def config(tmp_path, monkeypatch):
     torch.set_num_threads(1)
     return Config(
         data=DataConfig(root=str(tmp_path / "real"), validation=["bob", "cid"], licence="CC BY 4.0"),
-        model=AlignerConfig(width=8, components=4),
+        model=TemporalConfig(width=8, components=4),
         trainer=SegmentsConfig(epochs=2, batch_size=2, segment=16, out=str(tmp_path / "out"), loggers=["csv"]),
     )
 
@@ -118,7 +118,7 @@ class TestTrain:
                 raise SystemError("killed")
 
         with monkeypatch.context() as patch:
-            patch.setattr(AlignmentModule, "on_train_epoch_end", killed)
+            patch.setattr(TemporalModule, "on_train_epoch_end", killed)
             with pytest.raises(SystemError):
                 train(config)
         assert not (Path(config.trainer.out) / "model.safetensors").exists()
@@ -126,12 +126,12 @@ class TestTrain:
 
     def test_a_finished_training_is_not_repeated(self, config, monkeypatch):
         first = weights(config)
-        monkeypatch.setattr(AlignmentModule, "training_step", lambda *_: pytest.fail("trains again"))
+        monkeypatch.setattr(TemporalModule, "training_step", lambda *_: pytest.fail("trains again"))
         assert weights(config) == first
 
     def test_does_not_go_on_from_another_config(self, config):
         train(config)
-        other = replace(config, model=AlignerConfig(width=16, components=4))
+        other = replace(config, model=TemporalConfig(width=16, components=4))
         with pytest.raises(UsageError, match=r"trainer\.resume=false"):
             train(other)
         afresh = replace(other, trainer=replace(other.trainer, resume=False))
@@ -275,7 +275,7 @@ class TestConfig:
         assert config.data.root == "/real"
         assert config.optim.lr == 1.0
         assert config.data.exclude == ["a", "b_*"]
-        assert config.model == AlignerConfig(pixels=False)
+        assert config.model == TemporalConfig(pixels=False)
         assert config.augment == AugmentConfig()
 
     @pytest.mark.parametrize(

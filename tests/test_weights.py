@@ -29,7 +29,7 @@ from avsync.encoders.avhubert.model import AVHuBERT, AVHuBERTConfig
 from avsync.encoders.avhubert.published import rename
 from avsync.errors import UsageError
 from avsync.weights import find, folder
-from avsync.weights.convert import convert
+from avsync.convert import convert
 from avsync.weights.folder import describe
 from avsync.weights.unpickle import unpickle
 
@@ -353,7 +353,7 @@ def test_a_write_that_fails_leaves_nothing_behind(pretrained, weights, monkeypat
         Path(path).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("avsync.weights.convert.save_file", full)
+    monkeypatch.setattr("avsync.convert.save_file", full)
     with pytest.raises(OSError, match="No space"):
         convert(pretrained())
     assert list(weights.iterdir()) == []

@@ -9,13 +9,13 @@ from avsync.align.cosine import CosineAligner, CosineConfig
 from avsync.align.lattice import TAU, lattice, mean_over_time
 from avsync.align.losses import info_nce
 from avsync.align.mlp import MLPAligner, MLPConfig
-from avsync.align.temporal import AlignerConfig, TemporalAligner
+from avsync.align.temporal.model import TemporalConfig, TemporalAligner
 
 __all__ = [
     "EMBEDDED",
     "TAU",
     "Aligner",
-    "AlignerConfig",
+    "TemporalConfig",
     "Checkpoint",
     "CosineAligner",
     "CosineConfig",

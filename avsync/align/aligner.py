@@ -19,7 +19,7 @@ class Head(Aligner):
     reading: ClassVar[str]
 
     @abstractmethod
-    def takes(self, lips: int, speech: int) -> bool:
+    def accepts(self, lips: int, speech: int) -> bool:
         """Whether it was made for features of so many numbers a frame."""
 
     @abstractmethod

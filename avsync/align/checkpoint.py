@@ -15,10 +15,10 @@ from avsync.align.aligner import Aligner
 from avsync.align.cosine import CosineAligner, CosineConfig
 from avsync.align.mlp import MLPAligner, MLPConfig
 from avsync.align.resnet import ResNetAligner, ResNetConfig
-from avsync.align.temporal import AlignerConfig, TemporalAligner
+from avsync.align.temporal.model import TemporalConfig, TemporalAligner
 from avsync.errors import UsageError
 from avsync.files import write_whole
-from avsync.tensors import is_finite
+from avsync.files import all_finite
 
 EMBEDDED = Path(__file__).parents[1] / "assets" / "default.safetensors"
 # The default model has 2 MB, a ResNet 50 MB, and their notes some kB; what is far larger is something else.
@@ -61,7 +61,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         model.load_state_dict(load_tensors(weights))
     except (SafetensorError, RuntimeError) as error:
         raise UsageError(f"{path}: not the weights of this model; train it again with this avsync") from error
-    if not all(is_finite(value) for value in model.state_dict().values()):
+    if not all(all_finite(value) for value in model.state_dict().values()):
         raise UsageError(f"{path}: holds weights that are not numbers; train the model again")
     return Checkpoint(model.eval(), digest, notes)
 
@@ -93,7 +93,7 @@ def _parse(path: Path, text: bytes) -> tuple[Aligner, dict[str, Any]]:
 def _untrained(kind: str, config: dict[str, Any]) -> Aligner:
     match kind:
         case TemporalAligner.format:
-            return TemporalAligner(AlignerConfig(**config))
+            return TemporalAligner(TemporalConfig(**config))
         case CosineAligner.format:
             return CosineAligner(CosineConfig(**config))
         case MLPAligner.format:

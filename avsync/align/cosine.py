@@ -26,7 +26,7 @@ class CosineAligner(Head):
         super().__init__()
         self.config = config
 
-    def takes(self, lips: int, speech: int) -> bool:
+    def accepts(self, lips: int, speech: int) -> bool:
         """Both must live in one space."""
         return lips == speech
 

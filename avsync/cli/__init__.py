@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avsync.cli.evaluate import evaluate_app
-from avsync.cli.judge import demo, score
-from avsync.cli.learn import calibrate, extract, train
+from avsync.cli.score import demo, score
+from avsync.cli.train import calibrate, extract, train
 from avsync.cli.weights import weights_app
 from avsync.errors import AvsyncError
 

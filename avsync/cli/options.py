@@ -13,7 +13,7 @@ Weights = Annotated[
 ]
 Backbone = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Encoders LIPS+SPEECH, each KIND[:SOURCE][@LAYER], such as avhubert."),
+    typer.Option(metavar="NAME", help="Encoders LIP_ROWS+SPEECH, each KIND[:SOURCE][@LAYER], such as avhubert."),
 ]
 Reading = Annotated[
     str | None,

@@ -31,7 +31,7 @@ def convert(
     ] = None,
 ) -> None:
     """Rewrite a published .pt as safetensors; none of its code is run."""
-    from avsync.weights.convert import convert as run
+    from avsync.convert import convert as run
     from avsync.weights.folder import describe
 
     written = run(file, output)

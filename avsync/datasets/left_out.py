@@ -7,7 +7,7 @@ from logging import INFO, WARNING, Logger
 from avsync.errors import AvsyncError, Reason
 
 
-def log_left_out(log: Logger, used: str, reasons: Iterable[Reason]) -> None:
+def log_skipped(log: Logger, used: str, reasons: Iterable[Reason]) -> None:
     """Log how many clips were used, in words, and how many were not, by reason; a warning where there are any."""
     counted = Counter(reasons)
     listed = ", ".join(f"{count} {reason}" for reason, count in counted.most_common())

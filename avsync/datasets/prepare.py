@@ -19,8 +19,8 @@ from rich.progress import track
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from avsync.clip import TalkingClip, talking_clips
-from avsync.datasets.left_out import log_left_out, worker_died
+from avsync.clip import FaceClip, talking_clips
+from avsync.datasets.left_out import log_skipped, worker_died
 from avsync.datasets.record import ClipRecord
 from avsync.errors import CannotJudge, Reason
 from avsync.face import FaceDetector
@@ -95,7 +95,7 @@ def prepare(records: Sequence[ClipRecord], folder: Path, workers: int = 1) -> tu
         else:
             refused.append(outcome)
             _log.warning("%s: left out, %s: %s", outcome.record.name, outcome.reason, outcome.detail)
-    log_left_out(_log, f"{len(prepared)} clips prepared", (outcome.reason for outcome in refused))
+    log_skipped(_log, f"{len(prepared)} clips prepared", (outcome.reason for outcome in refused))
     return prepared, refused
 
 
@@ -158,7 +158,7 @@ def _arrays(record: ClipRecord) -> dict[str, NDArray[Any]]:
     }
 
 
-def _check(clip: TalkingClip) -> None:
+def _check(clip: FaceClip) -> None:
     if len(clip) < _MIN_FACE * FPS:
         raise CannotJudge(Reason.TOO_SHORT, f"a face is seen for {len(clip) / FPS:.1f} s only")
     if clip.speech.sum() < _MIN_SPEECH * FPS:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from avsync.clip import TalkingClip
+from avsync.clip import FaceClip
 
 
 class LipEncoder(Protocol):
@@ -22,7 +22,7 @@ class LipEncoder(Protocol):
     @property
     def key(self) -> str: ...  # noqa: D102
 
-    def lips(self, clips: Sequence[TalkingClip]) -> list[Tensor]:
+    def lips(self, clips: Sequence[FaceClip]) -> list[Tensor]:
         """Of each clip of T frames, [T, D] on the CPU."""
 
 
@@ -35,5 +35,5 @@ class SpeechEncoder(Protocol):
     @property
     def key(self) -> str: ...  # noqa: D102
 
-    def speech(self, clips: Sequence[TalkingClip]) -> list[Tensor]:
+    def speech(self, clips: Sequence[FaceClip]) -> list[Tensor]:
         """Of each clip of T frames, [T, D] on the CPU."""

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from avsync.clip import SAMPLES, TalkingClip
+from avsync.clip import SAMPLES, FaceClip
 from avsync.encoders.ssl_files import HOP, WIDTH, read_ssl
-from avsync.encoders.weights import speech_weights
+from avsync.speech.share import speech_weights
 
 # Part of the key: raise it whenever the same weights give other features.
 _VERSION = 1
@@ -67,7 +67,7 @@ class SpeechSSL:
             first.layer_norm = self._norm
 
     @torch.inference_mode()
-    def speech(self, clips: Sequence[TalkingClip]) -> list[Tensor]:
+    def speech(self, clips: Sequence[FaceClip]) -> list[Tensor]:
         """Of each clip of T frames, float32 [T, D] on the CPU."""
         pieces = [piece for clip in clips for piece in self._pieces(clip)]
         by_length = sorted(range(len(pieces)), key=lambda index: len(pieces[index].waveform))
@@ -78,7 +78,7 @@ class SpeechSSL:
         in_order = (features[index] for index in range(len(pieces)))
         return [torch.cat([next(in_order) for _ in _chunks(len(clip))]) for clip in clips]
 
-    def _pieces(self, clip: TalkingClip) -> Iterator["_Piece"]:
+    def _pieces(self, clip: FaceClip) -> Iterator["_Piece"]:
         waveform, share = torch.from_numpy(clip.waveform), torch.from_numpy(clip.speech)
         if self._normalize:
             waveform = _normalised(waveform, share)

@@ -16,7 +16,7 @@ from torch import nn
 
 from avsync.errors import UsageError
 from avsync.media import RATE
-from avsync.tensors import is_finite
+from avsync.files import all_finite
 from avsync.weights import ssl_folder
 
 KINDS = ("hubert", "wavlm", "wav2vec2")  # XLS-R is a wav2vec 2.0
@@ -119,7 +119,7 @@ def _model(folder: Path, config: Any, layer: int | None) -> nn.Module:
         )
     if missing := set(said["missing_keys"]) - {"masked_spec_embed"}:
         raise ValueError(f"no weights {min(missing)}")
-    if not all(is_finite(value) for value in model.state_dict().values()):
+    if not all(all_finite(value) for value in model.state_dict().values()):
         raise ValueError("weights that are not numbers")
     if layer is not None and config.do_stable_layer_norm:
         model.encoder.layer_norm = nn.Identity()

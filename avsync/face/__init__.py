@@ -2,7 +2,7 @@
 
 from avsync.face.crop import (
     LIP_SIDE,
-    LIPS,
+    LIP_ROWS,
     MOUTH_SIDE,
     PATCH_SIDE,
     Box,
@@ -12,11 +12,11 @@ from avsync.face.crop import (
     sample,
     to_picture,
 )
-from avsync.face.detect import FaceDetector
+from avsync.face.dlib import FaceDetector
 from avsync.face.track import Face, FaceTracker
 
 __all__ = [
-    "LIPS",
+    "LIP_ROWS",
     "LIP_SIDE",
     "MOUTH_SIDE",
     "PATCH_SIDE",

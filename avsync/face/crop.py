@@ -12,7 +12,7 @@ PATCH_SIDE = 192  # a face patch: the face with a margin, at about the resolutio
 CONTEXT = 1.6  # a patch shows so many times the side of dlib's face box
 MOUTH_SIDE = 96  # the mouth ROI of AV-HuBERT (Shi et al., ICLR 2022, section 4)
 LIP_SIDE = 88  # what networks that read lips see of it
-LIPS = slice((MOUTH_SIDE - LIP_SIDE) // 2, (MOUTH_SIDE + LIP_SIDE) // 2)  # rows or columns
+LIP_ROWS = slice((MOUTH_SIDE - LIP_SIDE) // 2, (MOUTH_SIDE + LIP_SIDE) // 2)  # rows or columns
 # The aligned frame: 256×256 with these points of a mean face, and the centre of its mouth.
 _STABLE = [33, 36, 39, 42, 45]  # nose base and eye corners hardly move in speech
 _STABLE_AT = np.array([[128.9, 137.3], [92.5, 94.4], [112.8, 94.9], [145.5, 94.5], [166.7, 93.6]])

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from avsync.face.crop import Box, cut_patch, square_around, to_picture
-from avsync.face.detect import FaceDetector, box_of
+from avsync.face.dlib import FaceDetector, box_of
 from avsync.media import FPS
 
 # How often the whole picture is searched for faces; in between, landmarks follow the ones known.

@@ -1,6 +1,6 @@
 """Features of lips and speech of whole files: made by a backbone, kept on disk, read by training and scoring."""
 
-from avsync.features.backbone import Backbone, load_backbone
+from avsync.encoders.registry import Backbone, load_backbone
 from avsync.features.extract import encode_file, extract
 from avsync.features.store import Features, FeatureStore, StoredClip
 

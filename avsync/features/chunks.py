@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from avsync.clip import TalkingClip, talking_clips
+from avsync.clip import FaceClip, talking_clips
 from avsync.face import FaceDetector
 from avsync.media import FPS
 from avsync.speech import SpeechActivity
@@ -18,7 +18,7 @@ CHUNK_SECONDS, CONTEXT = 50, 2 * FPS
 class Chunk:
     """A clip of at most 50 s, of which the frames of `core` are this chunk's own; the rest are its neighbours'."""
 
-    clip: TalkingClip
+    clip: FaceClip
     core: slice
 
 
@@ -28,14 +28,14 @@ def chunks(
     detector: FaceDetector,
     *,
     audio: Path | None = None,
-    problems: list[str] | None = None,
+    warnings: list[str] | None = None,
 ) -> Iterator[Chunk]:
     """Every face of a file, chunk by chunk; arguments and errors are those of `talking_clips`."""
     seconds = CHUNK_SECONDS - 2 * CONTEXT // FPS
-    return with_context(talking_clips(path, activity, detector, audio=audio, problems=problems, seconds=seconds))
+    return with_context(talking_clips(path, activity, detector, audio=audio, warnings=warnings, seconds=seconds))
 
 
-def with_context(clips: Iterable[TalkingClip]) -> Iterator[Chunk]:
+def with_context(clips: Iterable[FaceClip]) -> Iterator[Chunk]:
     """Every clip with up to two seconds of its track before and after it."""
     waiting: dict[int, Chunk] = {}
     for clip in clips:
@@ -54,9 +54,9 @@ def with_context(clips: Iterable[TalkingClip]) -> Iterator[Chunk]:
     yield from waiting.values()
 
 
-def _follows(before: TalkingClip, after: TalkingClip) -> bool:
+def _follows(before: FaceClip, after: FaceClip) -> bool:
     return abs(_end(before) - after.start) < 0.5 / FPS
 
 
-def _end(clip: TalkingClip) -> float:
+def _end(clip: FaceClip) -> float:
     return clip.start + len(clip) / FPS

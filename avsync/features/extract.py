@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from avsync.align import TAU
-from avsync.datasets.left_out import log_left_out, worker_died
+from avsync.datasets.left_out import log_skipped, worker_died
 from avsync.datasets.record import ClipRecord
 from avsync.errors import CannotJudge, Reason
 from avsync.face import FaceDetector
-from avsync.features.backbone import Backbone
+from avsync.encoders.registry import Backbone
 from avsync.features.chunks import Chunk, chunks
 from avsync.features.store import Features, FeatureStore, StoreWriter
 from avsync.media import FPS
@@ -38,14 +38,14 @@ def encode_file(
     activity: SpeechActivity,
     *,
     audio: Path | None = None,
-    problems: list[str] | None = None,
+    warnings: list[str] | None = None,
 ) -> Iterator[Features]:
     """The features of every face of a file, in memory that does not grow with it.
 
     Raises:
         CannotJudge: `unreadable`.
     """
-    for chunk in chunks(path, activity, FaceDetector(), audio=audio, problems=problems):
+    for chunk in chunks(path, activity, FaceDetector(), audio=audio, warnings=warnings):
         yield from encode(backbone, [chunk])
 
 
@@ -105,7 +105,7 @@ def _kept(keyed: Sequence[tuple[ClipRecord, str | None]], store: FeatureStore) -
             _log.warning("%s: left out, %s: %s", record.name, *refusal)
         else:
             kept.append((record, key))
-    log_left_out(_log, f"{len(kept)} clips with features", reasons)
+    log_skipped(_log, f"{len(kept)} clips with features", reasons)
     return kept
 
 

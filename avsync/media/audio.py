@@ -18,17 +18,17 @@ _MAX_DRIFT = 0.04
 _NO_FILLIN = 0x10  # FFmpeg's AVFMT_FLAG_NOFILLIN
 
 
-def audio_blocks(path: Path, problems: list[str] | None = None) -> Iterator[NDArray[np.float32]]:
+def audio_blocks(path: Path, warnings: list[str] | None = None) -> Iterator[NDArray[np.float32]]:
     """The first audio stream as consecutive blocks of float32 [n] in [-1, 1], sample 0 at time 0 of the file.
 
     Sound that starts late, or with holes in its timestamps, is filled with zeros; where sound overlaps, the first
-    counts. If the stream is damaged or truncated, `problems` gets one line once the blocks are through.
+    counts. If the stream is damaged or truncated, `warnings` gets one line once the blocks are through.
 
     Raises:
         CannotJudge: `unreadable`.
     """
     done = 0
-    for start, block in _placed_blocks(path, problems):
+    for start, block in _placed_blocks(path, warnings):
         yield from _zeros(start - done)
         done = max(done, start)
         fresh = block[done - start :]
@@ -39,8 +39,8 @@ def audio_blocks(path: Path, problems: list[str] | None = None) -> Iterator[NDAr
 class AudioReader:
     """Reads a file's sound forwards, one stretch at a time; holds no more than that stretch."""
 
-    def __init__(self, path: Path, problems: list[str] | None = None) -> None:
-        self._blocks = audio_blocks(path, problems)
+    def __init__(self, path: Path, warnings: list[str] | None = None) -> None:
+        self._blocks = audio_blocks(path, warnings)
         self._buffer = _NOTHING
         self._position = 0  # index of the buffer's first sample
 
@@ -86,7 +86,7 @@ class _Run:
             self.position += len(block)
 
 
-def _placed_blocks(path: Path, problems: list[str] | None) -> Iterator[tuple[int, NDArray[np.float32]]]:
+def _placed_blocks(path: Path, warnings: list[str] | None) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Resampled blocks, each with the index where its first sample belongs."""
     run: _Run | None = None
     with open_media(path) as container:
@@ -96,7 +96,7 @@ def _placed_blocks(path: Path, problems: list[str] | None) -> Iterator[tuple[int
         if container.format.name == "mpegts":
             # FFmpeg guesses the times inside a packet by the first sample rate; counted samples are exact.
             container.flags |= _NO_FILLIN
-        for time, frame in decoded(container, stream, problems):
+        for time, frame in decoded(container, stream, warnings):
             kind = (frame.layout.name, frame.sample_rate, frame.format.name)
             if time is None:
                 time = run.end if run else 0.0

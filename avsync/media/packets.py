@@ -25,19 +25,19 @@ _MAX_SHORTFALL = 0.5
 
 @overload
 def decoded(
-    container: InputContainer, stream: VideoStream, problems: list[str] | None = None
+    container: InputContainer, stream: VideoStream, warnings: list[str] | None = None
 ) -> Iterator[tuple[float | None, VideoFrame]]: ...
 @overload
 def decoded(
-    container: InputContainer, stream: AudioStream, problems: list[str] | None = None
+    container: InputContainer, stream: AudioStream, warnings: list[str] | None = None
 ) -> Iterator[tuple[float | None, AudioFrame]]: ...
 def decoded(
-    container: InputContainer, stream: VideoStream | AudioStream, problems: list[str] | None = None
+    container: InputContainer, stream: VideoStream | AudioStream, warnings: list[str] | None = None
 ) -> Iterator[tuple[float | None, VideoFrame | AudioFrame]]:
     """Every frame of `stream` with its presentation time in seconds, None where the file does not tell it.
 
     Frames that cannot be decoded, or whose times leap out of the recording, are passed over; if there were any, or
-    the stream is truncated, `problems` gets one line at the end.
+    the stream is truncated, `warnings` gets one line at the end.
     """
     zero, latest, end = start_time(container), 0.0, 0.0
     bad, astray, in_place = 0, 0, True
@@ -56,8 +56,8 @@ def decoded(
             latest = max(latest, time)
             end = max(end, time + float(frame.duration * (frame.time_base or 0)))
         yield time, frame
-    if problems is not None:
-        problems.extend(_damage(stream, bad, astray, end, zero))
+    if warnings is not None:
+        warnings.extend(_damage(stream, bad, astray, end, zero))
 
 
 def start_time(container: InputContainer) -> float:

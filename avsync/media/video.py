@@ -1,6 +1,8 @@
 """Pictures on the clip's clock: constant 25 frames per second, placed by presentation time."""
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -20,6 +22,7 @@ FPS = 25  # the rate of LRS3, VoxCeleb and every lip model of the field
 # Faces are read at up to this many pixels on the longer side; more costs time and finds nothing new.
 MAX_SIDE = 1280
 _STEP = 1.0 / FPS
+_PREFETCHED = 8  # frames; a few pictures of memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +34,20 @@ class Frame:
 
 
 def frames(
-    path: Path, start: float = 0.0, stop: float = float("inf"), problems: list[str] | None = None
+    path: Path, start: float = 0.0, stop: float = float("inf"), warnings: list[str] | None = None
 ) -> Iterator[Frame]:
     """Frames of [start, stop) at 25 per second, each the source picture nearest in time, all of one size.
 
     The grid is counted from the file's first picture, so that the same pictures at another rate are met at the same
     times. In a pause longer than two grid steps (variable frame rate) the last picture stays, as on a screen. If
-    the stream is damaged or truncated, `problems` gets one line once the file is read to its end.
+    the stream is damaged or truncated, `warnings` gets one line once the file is read to its end.
 
     Raises:
         CannotJudge: `unreadable`.
     """
     held: _Picture | None = None
     origin, index, lasting = 0.0, 0, _STEP
-    for current in _pictures(path, stop, problems):
+    for current in _pictures(path, stop, warnings):
         if held is None:
             held, origin = current, current.time
             index = max(0, ceil((start - origin) / _STEP - 1e-6))
@@ -57,6 +60,15 @@ def frames(
     while held is not None and (at := origin + index * _STEP) < min(held.time + lasting - 1e-6, stop):
         yield Frame(at, held.image)
         index += 1
+
+
+def prefetch(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """The same frames, up to eight of them decoded ahead in a thread: FFmpeg decodes while dlib looks for faces."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = deque(pool.submit(next, frames, None) for _ in range(_PREFETCHED))
+        while (frame := waiting.popleft().result()) is not None:
+            waiting.append(pool.submit(next, frames, None))
+            yield frame
 
 
 class _Upright:
@@ -89,14 +101,14 @@ class _Picture:
         return self._upright(self._source)
 
 
-def _pictures(path: Path, stop: float, problems: list[str] | None) -> Iterator[_Picture]:
+def _pictures(path: Path, stop: float, warnings: list[str] | None) -> Iterator[_Picture]:
     """Decoded pictures before `stop`, times strictly rising."""
     last, upright = float("-inf"), None
     with open_media(path) as container:
         stream = video_stream(container)
         if stream is None:
             return
-        for time, picture in decoded(container, stream, problems):
+        for time, picture in decoded(container, stream, warnings):
             if time is None or time <= last:
                 continue
             last = time

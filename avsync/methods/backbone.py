@@ -10,7 +10,7 @@ import torch
 from avsync.align import Head
 from avsync.datasets.record import content_key
 from avsync.features import Features, FeatureStore, encode_file
-from avsync.features.backbone import Backbone
+from avsync.encoders.registry import Backbone
 from avsync.methods.faces import Faces
 from avsync.score.evidence import Evidence
 from avsync.score.judge import judge_track, measure_track, odd_passages
@@ -37,11 +37,11 @@ class BackboneMethod:
         self.aspects: Aspects = {"speech": (reading,)}
 
     def tracks(
-        self, path: Path, activity: SpeechActivity, problems: list[str], level: float, faces: Faces
+        self, path: Path, activity: SpeechActivity, warnings: list[str], level: float, faces: Faces
     ) -> list[TrackVerdict]:
         """Every face that can be judged; `faces` is told of all."""
         tracks: dict[int, list[LatticeRows]] = defaultdict(list)
-        for track, rows in self._rows(path, activity, None, problems):
+        for track, rows in self._rows(path, activity, None, warnings):
             if faces.add(len(rows), rows.box):
                 tracks[track].append(rows)
         whole = {track: joined(rows) for track, rows in sorted(tracks.items())}
@@ -60,20 +60,20 @@ class BackboneMethod:
         return read_rows(rows, self._reading)
 
     def _rows(
-        self, path: Path, activity: SpeechActivity, audio: Path | None, problems: list[str]
+        self, path: Path, activity: SpeechActivity, audio: Path | None, warnings: list[str]
     ) -> Iterator[tuple[int, LatticeRows]]:
-        for part in self._features(path, activity, audio, problems):
+        for part in self._features(path, activity, audio, warnings):
             lattice = self._head.lattice(_floats(part.lips), part.speech.float(), part.weight)[part.core]
             yield part.track, LatticeRows(part.start, part.box, lattice, part.weight[part.core].numpy())
 
     def _features(
-        self, path: Path, activity: SpeechActivity, audio: Path | None, problems: list[str]
+        self, path: Path, activity: SpeechActivity, audio: Path | None, warnings: list[str]
     ) -> Iterator[Features]:
         if self._store is not None:
             key = content_key(path, audio)
             if key in self._store:
                 return self._store.read(key)
-        return encode_file(path, self._backbone, activity, audio=audio, problems=problems)
+        return encode_file(path, self._backbone, activity, audio=audio, warnings=warnings)
 
     def _judged(self, track: int, rows: LatticeRows, level: float) -> TrackVerdict:
         whole = [self.gather(rows)]

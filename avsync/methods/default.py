@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from avsync.align import TemporalAligner
-from avsync.clip import TalkingClip, talking_clips
+from avsync.clip import FaceClip, talking_clips
 from avsync.face import FaceDetector
 from avsync.methods.faces import Faces
 from avsync.score.evidence import Evidence, gather
@@ -30,20 +30,20 @@ class DefaultMethod:
         self._model, self._reference = model, reference
 
     def tracks(
-        self, path: Path, activity: SpeechActivity, problems: list[str], level: float, faces: Faces
+        self, path: Path, activity: SpeechActivity, warnings: list[str], level: float, faces: Faces
     ) -> list[TrackVerdict]:
         """Every face that can be judged; `faces` is told of all."""
         evidence: dict[int, list[Evidence]] = defaultdict(list)
-        for clip in talking_clips(path, activity, FaceDetector(), problems=problems):
+        for clip in talking_clips(path, activity, FaceDetector(), warnings=warnings):
             if faces.add(len(clip), clip.box):
                 evidence[clip.track] += [self.gather(window) for window in windows(clip)]
         return [self._judged(track, of_track, level) for track, of_track in sorted(evidence.items()) if of_track]
 
-    def stretches(self, path: Path, activity: SpeechActivity, audio: Path | None) -> Iterator[TalkingClip]:
+    def stretches(self, path: Path, activity: SpeechActivity, audio: Path | None) -> Iterator[FaceClip]:
         """Every stretch of a face."""
         return talking_clips(path, activity, FaceDetector(), audio=audio)
 
-    def gather(self, window: TalkingClip) -> Evidence:
+    def gather(self, window: FaceClip) -> Evidence:
         """The readings of a window."""
         return gather(self._model, window)
 

@@ -9,12 +9,12 @@ from typing import Any, Protocol
 from avsync.align import EMBEDDED, Checkpoint, CosineAligner, CosineConfig, Head, TemporalAligner, load_checkpoint
 from avsync.errors import UsageError
 from avsync.features import FeatureStore
-from avsync.features.backbone import best_device, load_backbone
+from avsync.encoders.registry import best_device, load_backbone
 from avsync.methods.backbone import BackboneMethod
 from avsync.methods.default import DefaultMethod
 from avsync.methods.faces import Faces
 from avsync.score.evidence import Evidence
-from avsync.score.lattices import LATTICE_READINGS
+from avsync.score.readings.lattice import LATTICE_READINGS
 from avsync.score.reference import Aspects, Reference
 from avsync.score.verdict import TrackVerdict
 from avsync.speech import SpeechActivity, Trim
@@ -32,9 +32,9 @@ class Method(Protocol):
     aspects: Aspects
 
     def tracks(
-        self, path: Path, activity: SpeechActivity, problems: list[str], level: float, faces: Faces
+        self, path: Path, activity: SpeechActivity, warnings: list[str], level: float, faces: Faces
     ) -> list[TrackVerdict]:
-        """Every face that can be judged; `faces` is told of all, `problems` of damage, a line."""
+        """Every face that can be judged; `faces` is told of all, `warnings` of damage, a line."""
 
     def stretches(self, path: Path, activity: SpeechActivity, audio: Path | None) -> Iterator[Any]:
         """Every stretch of a face, to be cut into windows."""
@@ -99,7 +99,7 @@ def _over_backbone(
     backbone = load_backbone(name or str(notes.get("backbone", "")))
     if notes.get("features", backbone.key) != backbone.key:
         raise UsageError(f"{backbone.name}: not the weights on whose features {notes['name']} was trained")
-    if not head.takes(backbone.lips.dim, backbone.speech.dim):
+    if not head.accepts(backbone.lips.dim, backbone.speech.dim):
         raise UsageError(
             f"{backbone.name}: {backbone.lips.dim} features of lips and {backbone.speech.dim} of speech do not go with "
             f"{notes['name']}; train a head on them (configs/avhubert_mlp.yaml)"

@@ -1,8 +1,8 @@
 """Verdicts for people (lines, table, page) and for machines (JSON, CSV)."""
 
-from avsync.report.document import to_json
-from avsync.report.page import to_html
-from avsync.report.rows import to_csv
+from avsync.report.json import to_json
+from avsync.report.html import to_html
+from avsync.report.csv import to_csv
 from avsync.report.terminal import print_table, print_verdict
 from avsync.report.wording import printable, sentence, verdict_line
 from avsync.report.writer import renderer, write_report

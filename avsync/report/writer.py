@@ -5,9 +5,9 @@ from pathlib import Path
 
 from avsync.errors import UsageError
 from avsync.files import write_whole
-from avsync.report.document import to_json
-from avsync.report.page import to_html
-from avsync.report.rows import to_csv
+from avsync.report.json import to_json
+from avsync.report.html import to_html
+from avsync.report.csv import to_csv
 from avsync.score.verdict import Verdict
 
 _RENDERERS: dict[str, Callable[[Sequence[Verdict]], str]] = {".json": to_json, ".csv": to_csv, ".html": to_html}

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from avsync.align import TAU, TemporalAligner, lattice, mean_over_time
-from avsync.clip import TalkingClip
+from avsync.clip import FaceClip
 from avsync.media import FPS
 from avsync.score.readings import read_lattice, read_pictures
 from avsync.speech import log_mel
@@ -40,7 +40,7 @@ class Evidence:
         return replace(self, readings={**self.readings, "agreement": agreement})
 
 
-def gather(model: TemporalAligner, window: TalkingClip) -> Evidence:
+def gather(model: TemporalAligner, window: FaceClip) -> Evidence:
     """Embed a window, fill its lattice and take every reading."""
     lips, speech = model.embed(window.landmarks, window.mouths, log_mel(window.waveform), window.speech)
     weight = torch.from_numpy(window.speech)

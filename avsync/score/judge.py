@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from avsync.media import FPS
 from avsync.score.evidence import Evidence
-from avsync.score.lattices import ODD_WHEN_HIGH
+from avsync.score.readings.lattice import ODD_WHEN_HIGH
 from avsync.score.readings import lag_of
 from avsync.score.reference import Reference
 from avsync.score.verdict import Reading, Segment, TrackVerdict

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.encoders.geometry import STABLE
+from avsync.align.temporal.geometry import STABLE
 from avsync.face.crop import as_complex, similarity
-from avsync.score.texture import together
+from avsync.score.readings.face import together
 
 _EYE_CORNERS = (36, 45)
 _LIPS = slice(48, 68)

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avsync.align.lattice import TAU
-from avsync.clip import TalkingClip
+from avsync.clip import FaceClip
 from avsync.score.kinematics import lip_acceleration
-from avsync.score.texture import brow_stir, face_frames, mouth_detail, mouth_flicker, mouth_rhythm
+from avsync.score.readings.face import brow_motion, face_frames, mouth_detail, mouth_temporal_noise, mouth_motion_variability
 
 # Constant lags of real web video reach 7 frames: readings look for the best offset within this many.
 MAX_LAG = 8
@@ -21,7 +21,7 @@ _MOMENT = 15
 # reading `agreement` on both sides found fewer fakes, not more (README, "What does not work").
 ASPECTS: dict[str, tuple[str, ...]] = {
     "speech": ("agreement",),
-    "picture": ("lip_acceleration", "mouth_rhythm", "mouth_flicker", "mouth_detail", "brow_stir"),
+    "picture": ("lip_acceleration", "mouth_motion_variability", "mouth_temporal_noise", "mouth_detail", "brow_motion"),
 }
 # Reported beside them: how much worse than the rest the worst moment of a window fits.
 READINGS = (*(name for names in ASPECTS.values() for name in names), "worst_moment")
@@ -53,13 +53,13 @@ def read_lattice(lattice: Tensor, weight: Tensor, curve: Tensor) -> dict[str, fl
     return {"agreement": float(curve[at]), "worst_moment": float(means.min() - curve[at])}
 
 
-def read_pictures(window: TalkingClip) -> dict[str, float]:
+def read_pictures(window: FaceClip) -> dict[str, float]:
     """What the pictures say by themselves."""
     faces = face_frames(window.patches, window.points)
     return {
         "lip_acceleration": lip_acceleration(window.landmarks, window.speech),
-        "mouth_rhythm": mouth_rhythm(faces, window.speech),
-        "mouth_flicker": mouth_flicker(faces, window.speech),
+        "mouth_motion_variability": mouth_motion_variability(faces, window.speech),
+        "mouth_temporal_noise": mouth_temporal_noise(faces, window.speech),
         "mouth_detail": mouth_detail(faces, window.speech),
-        "brow_stir": brow_stir(faces, window.speech),
+        "brow_motion": brow_motion(faces, window.speech),
     }

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtr  # the distribution function of Student's t
 
 from avsync.errors import UsageError
-from avsync.score.lattices import ODD_WHEN_HIGH
+from avsync.score.readings.lattice import ODD_WHEN_HIGH
 from avsync.score.readings import ASPECTS, READINGS
 
 Floats = NDArray[np.float64]

@@ -11,7 +11,7 @@ from torch import Tensor
 from avsync.align import mean_over_time
 from avsync.media import FPS
 from avsync.score.evidence import Evidence
-from avsync.score.lattices import LATTICE_READINGS
+from avsync.score.readings.lattice import LATTICE_READINGS
 
 
 @dataclass(frozen=True, slots=True)

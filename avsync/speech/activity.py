@@ -59,19 +59,19 @@ class SpeechActivity:
         return self.segments.ravel(), heard.ravel()
 
 
-def speech_activity(path: Path, trim: Trim = "default", problems: list[str] | None = None) -> SpeechActivity:
+def speech_activity(path: Path, trim: Trim = "default", warnings: list[str] | None = None) -> SpeechActivity:
     """Find the speech of a file's sound.
 
     `default`: Silero voice activity between the first and last sound that is loud enough to be speech. The gate is
     set from the energy-weighted level, which added silence does not move: silence put around a clip changes nothing
     inside it.
     `paper`: all from the first sample above 0.0005 (AVH-Align). `none`: everything.
-    What is damaged in the sound is added to `problems`, a line.
+    What is damaged in the sound is added to `warnings`, a line.
 
     Raises:
         CannotJudge: `unreadable`.
     """
-    power, first, samples = _power(path, problems)
+    power, first, samples = _power(path, warnings)
     duration = samples / RATE
     if trim == "none":
         return SpeechActivity(np.array([[0.0, duration]])[: samples > 0], duration)
@@ -103,11 +103,11 @@ def _tightened(voiced: NDArray[np.float64], strong: NDArray[np.bool_]) -> NDArra
     return np.array([(s[0] / 100, (s[-1] + 1) / 100) for s in inside if len(s)], np.float64).reshape(-1, 2)
 
 
-def _power(path: Path, problems: list[str] | None) -> tuple[NDArray[np.float64], int, int]:
+def _power(path: Path, warnings: list[str] | None) -> tuple[NDArray[np.float64], int, int]:
     """Mean square of every 10 ms (the last filled up with zeros, as if silence followed), the index of the first sample
     above the paper's threshold (-1: none), and the number of samples."""
     rest, powers, first, seen = np.zeros(0, np.float32), [], -1, 0
-    for block in audio_blocks(path, problems):
+    for block in audio_blocks(path, warnings):
         if first < 0 and (above := np.abs(block) > PAPER_THRESHOLD).any():
             first = seen + int(above.argmax())
         seen += len(block)

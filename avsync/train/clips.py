@@ -14,7 +14,7 @@ import torch
 from avsync.config import DataConfig, TrainingConfig
 from avsync.datasets.arrays import ClipArrays
 from avsync.datasets.record import ClipRecord
-from avsync.datasets.training import split_by_speaker, training_records
+from avsync.datasets.splits import split_by_speaker, training_records
 from avsync.errors import UsageError
 from avsync.media import FPS
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from avsync.align import TemporalAligner, save_checkpoint
-from avsync.align.data import AlignmentData, Geometry
-from avsync.align.module import AlignmentModule
+from avsync.align.temporal.data import TemporalData, Geometry
+from avsync.align.temporal.module import TemporalModule
 from avsync.config import Config
 from avsync.datasets.prepare import PreparedClip, prepare
 from avsync.datasets.record import ClipRecord
@@ -31,8 +31,8 @@ def train_temporal(config: Config) -> Path:
     geometry = Geometry.fit(clips.training, config.model.components)
     model.mean_face.copy_(torch.from_numpy(geometry.mean_face))
     model.components.copy_(torch.from_numpy(geometry.components))
-    module = AlignmentModule(model, config.optim, config.augment, config.trainer.seed)
-    data = AlignmentData(clips.training, clips.validation, geometry, config.augment, config.trainer)
+    module = TemporalModule(model, config.optim, config.augment, config.trainer.seed)
+    data = TemporalData(clips.training, clips.validation, geometry, config.augment, config.trainer)
     metrics = run.fit(module, data, clip=config.optim.clip)
     path = Path(config.trainer.out) / "model.safetensors"
     save_checkpoint(model, path, {"name": NAME, "provenance": provenance(config.data, made_by, clips, metrics)})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from avsync.align import TemporalAligner, load_checkpoint
 from avsync.calibrate import real_records
-from avsync.clip import TalkingClip, talking_clips
+from avsync.clip import FaceClip, talking_clips
 from avsync.datasets import fakeavceleb
 from avsync.datasets.record import REAL_TYPE
 from avsync.detector import Detector
@@ -47,9 +47,9 @@ class Bench:
         self.folder, self.most = folder, most
         self.code = _digest(weights)
         self._detect = FaceDetector()
-        self._faces: dict[Path, TalkingClip | None] = {}
+        self._faces: dict[Path, FaceClip | None] = {}
 
-    def longest_face(self, path: Path) -> TalkingClip | None:
+    def longest_face(self, path: Path) -> FaceClip | None:
         """The face that a file shows longest while somebody speaks, kept for the next time; None if there is none."""
         if path not in self._faces:
             try:

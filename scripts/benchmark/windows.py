@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from avsync.clip import TalkingClip
+from avsync.clip import FaceClip
 from avsync.datasets import ClipRecord
 from avsync.evaluate.metrics import auc, estimate, share
 from avsync.media import FPS
@@ -27,7 +27,7 @@ _FEWEST_LAGS = 3
 @dataclass(frozen=True, slots=True)
 class _Window:
     record: ClipRecord
-    clip: TalkingClip
+    clip: FaceClip
 
 
 def swapped_audio(bench: Bench) -> Tables:

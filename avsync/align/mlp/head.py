@@ -67,7 +67,7 @@ class MLPAligner(Head):
         lips, speech = self._shares(lips, speech)
         return torch.cat([_judge(self.mlp[1:], _pairs(lips[i], speech, heard[i])) for i in _pieces(heard)])
 
-    def takes(self, lips: int, speech: int) -> bool:
+    def accepts(self, lips: int, speech: int) -> bool:
         """Whether it was made for features of so many numbers a frame."""
         return (lips, speech) == (self.config.lips, self.config.speech)
 

@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 from avsync.align.aligner import Head
 from avsync.align.contrastive import Contrastive, TemporalBlock, normed
 from avsync.align.lattice import TAU, lattice
-from avsync.encoders.resnet import SEEN, MouthResNet, centre
+from avsync.align.resnet.network import FEATURE_DIM, MouthResNet, centre
 from avsync.face import MOUTH_SIDE
 
 
@@ -56,11 +56,11 @@ class ResNetAligner(Contrastive, Head):
     def __init__(self, config: ResNetConfig) -> None:
         super().__init__(config)
         self._mouth = MouthResNet()
-        self._lips = _temporal(SEEN, config, (1, 2, 1))
+        self._lips = _temporal(FEATURE_DIM, config, (1, 2, 1))
         self._scale = nn.LayerNorm(config.speech_dim)  # some dimensions of transformers are a hundred times others
         self._speech = _temporal(config.speech_dim, config, (1,))
 
-    def takes(self, lips: int, speech: int) -> bool:
+    def accepts(self, lips: int, speech: int) -> bool:
         """Mouth crops, and the speech features it was made for."""
         return (lips, speech) == (MOUTH_SIDE**2, self.config.speech_dim)
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from avsync.align.module import ContrastiveModule
+from avsync.align.temporal.module import ContrastiveModule
 from avsync.align.resnet.data import MouthBatch, WholeMouth
 from avsync.align.resnet.head import ResNetAligner
 from avsync.align.resnet.transforms import MouthTransforms

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from avsync.encoders.avhubert.model import AVHuBERT, AVHuBERTConfig
 from avsync.errors import UsageError
-from avsync.tensors import is_finite
+from avsync.files import all_finite
 
 _FLOATS = {"F16", "BF16", "F32"}
 # Of batches that a BatchNorm has seen in training; no file has it, for a frozen one does not use it.
@@ -62,7 +62,7 @@ def _tensors(path: Path, shapes: dict[str, list[int]]) -> dict[str, Tensor]:
     except (OSError, SafetensorError) as error:
         raise UsageError(f"{path}: cannot be read ({_line(error)}); {_AGAIN}") from error
     for name, value in tensors.items():
-        if not is_finite(value):
+        if not all_finite(value):
             raise UsageError(f"{path}: {name} holds values that are not finite; {_AGAIN}")
     return tensors
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from avsync.clip import TalkingClip
+from avsync.clip import FaceClip
 from avsync.encoders.avhubert.checkpoint import read_config, read_model
 from avsync.encoders.avhubert.model import AVHuBERT
 from avsync.encoders.avhubert.preprocess import hear, see
@@ -41,24 +41,24 @@ class AVHuBERTEncoder:
         """Weights, layer, and version of all the rest."""
         return f"avhubert:{sha256_of(self._weights)[:16]}@{self._layer or 'last'}/{_VERSION}"
 
-    def lips(self, clips: Sequence[TalkingClip]) -> list[Tensor]:
+    def lips(self, clips: Sequence[FaceClip]) -> list[Tensor]:
         """Of each clip of T frames, float32 [T, D] on the CPU."""
         with self._inference():
             return self._in_context([self._see(clip) for clip in clips])
 
-    def speech(self, clips: Sequence[TalkingClip]) -> list[Tensor]:
+    def speech(self, clips: Sequence[FaceClip]) -> list[Tensor]:
         """Of each clip of T frames, float32 [T, D] on the CPU."""
         with self._inference():
             return self._in_context([self._hear(clip) for clip in clips])
 
-    def _see(self, clip: TalkingClip) -> Tensor:
+    def _see(self, clip: FaceClip) -> Tensor:
         """What the transformer gets for the lips: float32 [T, D]."""
         seen = self._model.resnet(self._tensor(see(clip.mouths)))
-        return self._model.meet(seen=seen[None])[0]
+        return self._model.fuse(seen=seen[None])[0]
 
-    def _hear(self, clip: TalkingClip) -> Tensor:
+    def _hear(self, clip: FaceClip) -> Tensor:
         """What the transformer gets for the speech: float32 [T, D]."""
-        return self._model.meet(audio=self._tensor(hear(clip.waveform))[None])[0]
+        return self._model.fuse(audio=self._tensor(hear(clip.waveform))[None])[0]
 
     def _in_context(self, met: list[Tensor]) -> list[Tensor]:
         """Run the transformer on a batch of [T, D], T of each its own."""

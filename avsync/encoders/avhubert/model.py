@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from avsync.encoders.avhubert.preprocess import AUDIO_FEATURES
-from avsync.encoders.avhubert.resnet import SEEN, ResNet
+from avsync.encoders.avhubert.resnet import FEATURE_DIM, ResNet
 from avsync.encoders.avhubert.transformer import POSITION_GROUPS, Linear, Transformer
 
 # Large has 24 layers of 1024; a config far beyond comes from no known checkpoint.
@@ -73,7 +73,7 @@ class AVHuBERT(nn.Module):
     """The encoder without its pre-training heads; audio and video have 25 frames per second.
 
     In three steps, so that one pass of `resnet` serves several calls of `meet`, and clips or modalities can share a
-    pass of `encoder`: `encoder(meet(audio, resnet(frames)), padding, layer)`.
+    pass of `encoder`: `encoder(fuse(audio, resnet(frames)), padding, layer)`.
     """
 
     def __init__(self, config: AVHuBERTConfig) -> None:
@@ -81,13 +81,13 @@ class AVHuBERT(nn.Module):
         self.config = config
         self.resnet = ResNet()
         self.audio = Modality(AUDIO_FEATURES, config)
-        self.video = Modality(SEEN, config)
+        self.video = Modality(FEATURE_DIM, config)
         side_by_side = config.modality_fuse == "concat"
         self.layer_norm = nn.LayerNorm(2 * config.width if side_by_side else config.width)
         self.projection = Linear(2 * config.width, config.width) if side_by_side else nn.Identity()
         self.encoder = _transformer(config.layers, config)
 
-    def meet(self, audio: Tensor | None = None, seen: Tensor | None = None) -> Tensor:
+    def fuse(self, audio: Tensor | None = None, seen: Tensor | None = None) -> Tensor:
         """Bring audio and video together; what is left out is zeros after its projection.
 
         Args:

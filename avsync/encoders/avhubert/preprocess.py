@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.face import LIPS
+from avsync.face import LIP_ROWS
 from avsync.media import RATE
 
 Floats = NDArray[np.float32]
@@ -38,7 +38,7 @@ def hear(waveform: Floats) -> Floats:
 
 def see(mouths: NDArray[np.uint8]) -> Floats:
     """The video input: the middle of grey mouth crops, uint8 [T, 96, 96], normalised: float32 [T, 88, 88]."""
-    grey = mouths[:, LIPS, LIPS].astype(np.float32) / 255
+    grey = mouths[:, LIP_ROWS, LIP_ROWS].astype(np.float32) / 255
     return np.asarray((grey - _MEAN) / _STD, np.float32)
 
 

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-SEEN = 512  # features per frame
-_CHANNELS = (64, 128, 256, SEEN)
+FEATURE_DIM = 512  # features per frame
+_CHANNELS = (64, 128, 256, FEATURE_DIM)
 _REACH = 2  # frames that the stem looks back and ahead
 # Frames at a time: on a CPU, what they become still fits its cache; a GPU has room and wants work.
 _PIECE_CPU, _PIECE_GPU = 40, 1250

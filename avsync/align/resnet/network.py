@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from avsync.face import LIPS
+from avsync.face import LIP_ROWS
 
-SEEN = 512  # features per frame
+FEATURE_DIM = 512  # features per frame
 _REACH = 2  # frames looked at before and after each
 # Frames at a time when nothing is learned: more of them leave the cache of a CPU (of 25 to 200, 100 were the quickest).
 _PIECE = 100
@@ -43,12 +43,12 @@ class MouthResNet(nn.Module):
         stacked = mouths[:, around.clamp(0, mouths.shape[1] - 1)].flatten(0, 1)
         piece = len(stacked) if self.training else _PIECE  # batch norm learns from all frames at once
         seen = [self.trunk(_scaled(stacked[at : at + piece])) for at in range(0, len(stacked), piece)]
-        return torch.cat(seen).view(*mouths.shape[:2], SEEN)
+        return torch.cat(seen).view(*mouths.shape[:2], FEATURE_DIM)
 
 
 def centre(mouths: Tensor) -> Tensor:
     """The middle 88×88 pixels of mouth crops [..., 96, 96]."""
-    return mouths[..., LIPS, LIPS]
+    return mouths[..., LIP_ROWS, LIP_ROWS]
 
 
 def _scaled(stacked: Tensor) -> Tensor:

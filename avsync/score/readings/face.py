@@ -41,7 +41,7 @@ def mouth_detail(faces: NDArray[np.float32], weight: Floats) -> float:
     return float(np.average(mouth - np.mean([_log_power(edges, r) for r in _OTHERS], axis=0), weights=weight))
 
 
-def mouth_flicker(faces: NDArray[np.float32], weight: Floats) -> float:
+def mouth_temporal_noise(faces: NDArray[np.float32], weight: Floats) -> float:
     """Log of how fast the mouth's fine detail changes, against how much detail there is; arguments as above.
 
     Between real frames skin, teeth and tongue change; generated texture is carried along.
@@ -51,7 +51,7 @@ def mouth_flicker(faces: NDArray[np.float32], weight: Floats) -> float:
     return float(change - np.average(_log_power(fine, _MOUTH), weights=weight))
 
 
-def brow_stir(faces: NDArray[np.float32], weight: Floats) -> float:
+def brow_motion(faces: NDArray[np.float32], weight: Floats) -> float:
     """Log of how much the brow changes from frame to frame, against its detail; arguments as above.
 
     People who talk move head and brows; generated faces move them less.
@@ -61,7 +61,7 @@ def brow_stir(faces: NDArray[np.float32], weight: Floats) -> float:
     return float(change - np.average(_log_power(fine, _BROW), weights=weight))
 
 
-def mouth_rhythm(faces: NDArray[np.float32], weight: Floats) -> float:
+def mouth_motion_variability(faces: NDArray[np.float32], weight: Floats) -> float:
     """Standard deviation of the log of the mouth's motion over time; arguments as above.
 
     Speech moves lips in bursts and holds them for closures; generators move them evenly.

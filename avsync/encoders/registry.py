@@ -1,6 +1,6 @@
 """A backbone: an encoder of lips and an encoder of speech, named by one string on the command line and in configs.
 
-`LIPS+SPEECH`, each `KIND[:SOURCE][@LAYER]`; one name for both where one network encodes both: `avhubert`,
+`LIP_ROWS+SPEECH`, each `KIND[:SOURCE][@LAYER]`; one name for both where one network encodes both: `avhubert`,
 `avhubert:large@12`, `resnet:runs/hubert_resnet/model.safetensors+ssl:facebook/hubert-base-ls960@9`.
 """
 
@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from avsync.clip import TalkingClip
+from avsync.clip import FaceClip
 from avsync.encoders.interface import LipEncoder, SpeechEncoder
 from avsync.errors import UsageError
 
 KINDS = ("avhubert", "mouth", "resnet", "ssl", "temporal")
-_FORM = "LIPS+SPEECH, each KIND[:SOURCE][@LAYER], such as avhubert or temporal"
+_FORM = "LIP_ROWS+SPEECH, each KIND[:SOURCE][@LAYER], such as avhubert or temporal"
 _NEXT = re.compile(rf"\+(?=(?:{'|'.join(KINDS)})(?:[:@]|$))")
 _PART = re.compile(rf"(?P<kind>{'|'.join(KINDS)})(?::(?P<source>.+?))?(?:@(?P<layer>\d{{1,3}}))?")
 
@@ -44,7 +44,7 @@ class Backbone:
         """What the features depend on besides the clip."""
         return f"{self.lips.key}+{self.speech.key}"
 
-    def encode(self, clips: Sequence[TalkingClip]) -> list[tuple[Tensor, Tensor]]:
+    def encode(self, clips: Sequence[FaceClip]) -> list[tuple[Tensor, Tensor]]:
         """Features of lips [T, Dv] and of speech [T, Da] of each clip, on the CPU."""
         return list(zip(self.lips.lips(clips), self.speech.speech(clips), strict=True))
 
@@ -99,14 +99,14 @@ def _load(spec: Spec, device: torch.device) -> Any:
 
             return load_speech_ssl(_source(spec), spec.layer, device)
         case "mouth":
-            from avsync.features.own import MouthCrops
+            from avsync.encoders.avsync_encoders import MouthCrops
 
             return MouthCrops()
         case "resnet":
-            from avsync.features.own import load_resnet
+            from avsync.encoders.avsync_encoders import load_resnet
 
             return load_resnet(_source(spec), device)
-    from avsync.features.own import load_temporal
+    from avsync.encoders.avsync_encoders import load_temporal
 
     return load_temporal(spec.source, device)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import avg_pool2d, conv2d, interpolate
 
-from avsync.encoders.pixels import SHOWN, resample, standardise_pixels
+from avsync.align.temporal.inputs import SHOWN, resample, standardise_pixels
 
 # Mouth crops: what differs between faces, cameras and landmark errors. One draw per clip.
 _ZOOM = 0.2  # log scale: faces are cut up to 22 % larger or smaller

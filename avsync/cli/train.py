@@ -31,7 +31,7 @@ def train(
 
 def extract(
     roots: Roots,
-    backbone: Annotated[str, typer.Option(metavar="NAME", help="Encoders LIPS+SPEECH, such as avhubert.")],
+    backbone: Annotated[str, typer.Option(metavar="NAME", help="Encoders LIP_ROWS+SPEECH, such as avhubert.")],
     output: Annotated[Path, typer.Option(metavar="DIR", help="Where features are kept; run again to go on.")] = Path(
         ".cache/features"
     ),

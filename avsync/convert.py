@@ -16,7 +16,7 @@ from avsync.encoders.avhubert.model import AVHuBERT, AVHuBERTConfig
 from avsync.encoders.avhubert.published import config_from_published, rename
 from avsync.errors import UsageError
 from avsync.files import sha256_of
-from avsync.tensors import is_finite
+from avsync.files import all_finite
 from avsync.weights.catalogue import AVHALIGN, AVHUBERT, LICENCES
 from avsync.weights.folder import describe, folder
 from avsync.weights.unpickle import unpickle
@@ -118,7 +118,7 @@ def _checked(tensors: Mapping[str, Any], expected: Mapping[str, Tensor]) -> dict
         raise ValueError(f"holds {strangers[0]:.80}, which this network has not")
     # Last, for it reads the whole file.
     for name in expected:
-        if not is_finite(tensors[name]):
+        if not all_finite(tensors[name]):
             raise ValueError(f"{name} is not finite")
     return {name: tensors[name].detach().clone(memory_format=torch.contiguous_format) for name in expected}
 

@@ -10,15 +10,15 @@ from torch import Generator, Tensor
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 
-from avsync.align.augment import AugmentConfig, augment_geometry, augment_mel, augment_mouths
+from avsync.align.temporal.augment import AugmentConfig, augment_geometry, augment_mel, augment_mouths
 from avsync.align.contrastive import Contrastive
-from avsync.align.data import Batch, WholeClip
+from avsync.align.temporal.data import Batch, WholeClip
 from avsync.align.lattice import TAU, lattice, mean_over_time
 from avsync.align.losses import SPOKEN, info_nce
 from avsync.align.segments import mixed_seed
-from avsync.align.temporal import TemporalAligner
+from avsync.align.temporal.model import TemporalAligner
 from avsync.config import OptimConfig
-from avsync.encoders import standardise_mel
+from avsync.align.temporal.inputs import standardise_mel
 
 # A frame counts as found when the best match is this near.
 _NEAR = 1
@@ -79,7 +79,7 @@ class ContrastiveModule(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-class AlignmentModule(ContrastiveModule):
+class TemporalModule(ContrastiveModule):
     """Trains the default model."""
 
     model: TemporalAligner

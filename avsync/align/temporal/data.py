@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from avsync.align.augment import AugmentConfig
+from avsync.align.temporal.augment import AugmentConfig
 from avsync.align.segments import SegmentData, spread
 from avsync.config import SegmentsConfig
 from avsync.datasets.arrays import ClipArrays
-from avsync.encoders import MEL_PER_FRAME, lip_geometry, lip_points, mean_face, principal_components
+from avsync.align.temporal.geometry import lip_geometry, lip_points, mean_face, principal_components
+from avsync.align.temporal.inputs import MEL_PER_FRAME
 
 # What follows is estimated on at most this many clips, spread evenly over the list.
 _FITTED = 2000
@@ -58,8 +59,8 @@ class Geometry:
         return cls(face, principal_components(points, speech, count))
 
 
-class AlignmentData(SegmentData):
-    """Segments and whole clips for an `AlignmentModule`."""
+class TemporalData(SegmentData):
+    """Segments and whole clips for an `TemporalModule`."""
 
     def __init__(
         self,

@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, normalize
 
 from avsync.align.contrastive import Contrastive, TemporalBlock, normed
-from avsync.encoders import lip_geometry, mirrored, mouth_pixels, standardise_mel
-from avsync.encoders.geometry import POINTS
+from avsync.align.temporal.geometry import POINTS, lip_geometry, mirrored
+from avsync.align.temporal.inputs import mouth_pixels, standardise_mel
 from avsync.speech.filterbank import BANDS
 
 FEATURES = 96
 
 
 @dataclass(frozen=True)
-class AlignerConfig:
+class TemporalConfig:
     """What the network is made of.
 
     Attributes:
@@ -56,7 +56,7 @@ class TemporalAligner(Contrastive):
     mean_face: Tensor
     components: Tensor
 
-    def __init__(self, config: AlignerConfig) -> None:
+    def __init__(self, config: TemporalConfig) -> None:
         super().__init__(config)
         self.register_buffer("mean_face", torch.zeros(68, 2))
         self.register_buffer("components", torch.zeros(POINTS, config.components))
@@ -124,7 +124,7 @@ class TemporalAligner(Contrastive):
 
 
 class _LipEncoder(nn.Module):
-    def __init__(self, config: AlignerConfig) -> None:
+    def __init__(self, config: TemporalConfig) -> None:
         super().__init__()
         width, self._hide = config.width, config.input_dropout
         self.geometry = nn.Conv1d(config.components, width, 3, padding=1) if config.landmarks else None
@@ -176,7 +176,7 @@ def _halving(channels_in: int, channels_out: int) -> nn.Sequential:
 class _SpeechEncoder(nn.Module):
     """Log mel at 100 Hz to features at 25 Hz: two convolutions of stride 2."""
 
-    def __init__(self, config: AlignerConfig) -> None:
+    def __init__(self, config: TemporalConfig) -> None:
         super().__init__()
         width = config.width
         self.layers = nn.Sequential(

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from avsync.align import EMBEDDED, TemporalAligner, load_checkpoint
 from avsync.align.resnet import ResNetAligner
-from avsync.align.temporal import FEATURES
-from avsync.clip import TalkingClip
+from avsync.align.temporal.model import FEATURES
+from avsync.clip import FaceClip
 from avsync.errors import UsageError
 from avsync.face import MOUTH_SIDE
 from avsync.speech import log_mel
@@ -21,7 +21,7 @@ class MouthCrops:
     dim = MOUTH_SIDE**2
     key = "mouth-1"
 
-    def lips(self, clips: Sequence[TalkingClip]) -> list[Tensor]:
+    def lips(self, clips: Sequence[FaceClip]) -> list[Tensor]:
         """uint8 [T, 96, 96] of each clip."""
         return [torch.from_numpy(clip.mouths) for clip in clips]
 
@@ -34,11 +34,11 @@ class TemporalEncoder:
     def __init__(self, model: TemporalAligner, sha256: str) -> None:
         self._model, self.key = model, f"temporal-{sha256[:16]}"
 
-    def lips(self, clips: Sequence[TalkingClip]) -> list[Tensor]:
+    def lips(self, clips: Sequence[FaceClip]) -> list[Tensor]:
         """Of each clip, float32 [T, 96]."""
         return [self._model.see(clip.landmarks, clip.mouths, clip.speech) for clip in clips]
 
-    def speech(self, clips: Sequence[TalkingClip]) -> list[Tensor]:
+    def speech(self, clips: Sequence[FaceClip]) -> list[Tensor]:
         """Of each clip, float32 [T, 96]."""
         return [self._model.hear(log_mel(clip.waveform), clip.speech) for clip in clips]
 
@@ -49,7 +49,7 @@ class ResNetLips:
     def __init__(self, model: ResNetAligner, sha256: str) -> None:
         self._model, self.key, self.dim = model, f"resnet-{sha256[:16]}", model.config.features
 
-    def lips(self, clips: Sequence[TalkingClip]) -> list[Tensor]:
+    def lips(self, clips: Sequence[FaceClip]) -> list[Tensor]:
         """Of each clip, float32 [T, features]."""
         return [self._model.see(torch.from_numpy(clip.mouths)) for clip in clips]
 

@@ -1,10 +1,10 @@
-"""What the lip encoder sees: the mouth at 64×64 pixels, free of the clip's lighting and skin."""
+"""Network inputs of the default model: mouth pixels and log mel, standardised over the clip's speech."""
 
 import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from avsync.encoders.weights import speech_weights
+from avsync.speech.share import speech_weights
 from avsync.face import MOUTH_SIDE
 
 PIXEL_SIDE = 64
@@ -12,6 +12,9 @@ PIXEL_SIDE = 64
 SHOWN = 80 / MOUTH_SIDE
 # Grey levels added to the standard deviation, so that a flat picture's noise is not blown up.
 _FLOOR = 4.0
+MEL_PER_FRAME = 4  # log mel at 100 Hz, pictures at 25 Hz
+# About the standard deviation of speech in nepers of power; brings the input to the scale networks start from.
+_MEL_SCALE = 2.0
 
 
 def mouth_pixels(crops: Tensor, speech: Tensor) -> Tensor:
@@ -57,3 +60,17 @@ def standardise_pixels(pixels: Tensor, speech: Tensor, floor: float = 1e-3) -> T
     centred = pixels - (pixels * weights).sum(dim=(1, 2, 3), keepdim=True)
     deviation = (centred.square() * weights).sum(dim=(1, 2, 3), keepdim=True).sqrt()
     return centred / (deviation + floor)
+
+
+def standardise_mel(mel: Tensor, speech: Tensor) -> Tensor:
+    """Subtract each band's mean over the clip's speech, which takes gain and microphone with it, and divide by 2.
+
+    Args:
+        mel: float [B, 4T, 40] of `avsync.speech.log_mel`.
+        speech: float [B, T], the share of speech in each frame.
+
+    Returns:
+        float [B, 4T, 40].
+    """
+    weights = speech_weights(speech).repeat_interleave(MEL_PER_FRAME, dim=1) / MEL_PER_FRAME
+    return (mel - (mel * weights[..., None]).sum(dim=1, keepdim=True)) / _MEL_SCALE
