@@ -1,4 +1,4 @@
-"""The layouts of VoxCeleb2 and FakeAVCeleb, with the quirks of their real copies."""
+"""The registry of data sets, and the layouts of VoxCeleb2 and FakeAVCeleb with the quirks of their real copies."""
 
 from collections import Counter
 from os import environ
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from avsync.datasets import fakeavceleb, voxceleb2
+from avsync.datasets import DATASETS, ClipRecord, Dataset, fakeavceleb, open_dataset, voxceleb2
 from avsync.errors import UsageError
 
 HEADER = "source,target1,target2,method,category,type,race,gender,path,"
@@ -34,6 +34,100 @@ def make_tree(folder: Path, *rows: str, header: str = HEADER, encoding: str = "u
     touch(folder / "RealVideo-RealAudio/African/men/id00076/00109.mp4")
     (folder / "meta_data.csv").write_bytes((end.join((header, *rows)) + end).encode(encoding))
     return folder
+
+
+def make_voxceleb(folder: Path, *speakers: str) -> Path:
+    for speaker in speakers:
+        touch(folder / "dev/mp4" / speaker / "video/00001.mp4")
+    return folder
+
+
+class TestRegistry:
+    def test_every_data_set_is_listed_under_its_name(self):
+        assert {name: dataset.name for name, dataset in DATASETS.items()} == {
+            "fakeavceleb": "fakeavceleb",
+            "voxceleb2": "voxceleb2",
+        }
+
+    def test_layout_says_which_data_set_a_folder_is(self, tmp_path):
+        fakes = make_tree(tmp_path / "a" / "FakeAVCeleb_v1.2", REAL, DUBBED)
+        real = make_voxceleb(tmp_path / "b", "ann")
+        for root in (fakes, fakes.parent):
+            assert open_dataset(root) == fakeavceleb.records(fakes)
+        for root in (real, real / "dev"):
+            assert open_dataset(root) == voxceleb2.records(real)
+
+    def test_data_set_can_be_named(self, tmp_path):
+        root = make_voxceleb(make_tree(tmp_path, REAL), "ann")
+        with pytest.raises(UsageError, match=r"laid out like FakeAVCeleb and VoxCeleb2; name the data set"):
+            open_dataset(root)
+        assert open_dataset(root, "voxceleb2") == voxceleb2.records(root)
+        assert open_dataset(root, "fakeavceleb") == fakeavceleb.records(root)
+
+    def test_unknown_name_lists_the_known_ones(self, tmp_path):
+        with pytest.raises(UsageError, match=r"^unknown data set 'vox'; known: fakeavceleb, voxceleb2$"):
+            open_dataset(make_voxceleb(tmp_path, "ann"), "vox")
+
+    def test_other_layout_is_told_from_the_named_one(self, tmp_path):
+        root = make_tree(tmp_path, REAL)
+        with pytest.raises(UsageError) as caught:
+            open_dataset(root, "voxceleb2")
+        assert str(caught.value) == (
+            f"{root}: no VoxCeleb2 tree there; expected dev/mp4/<speaker>/<video>/<utterance>.mp4; "
+            "found 'RealVideo-RealAudio', 'meta_data.csv'"
+        )
+
+    def test_unknown_layout_says_what_was_expected_and_found(self, tmp_path):
+        for name in ("b", "a\nb", "d", "c"):
+            touch(tmp_path / name)
+        with pytest.raises(UsageError) as caught:
+            open_dataset(tmp_path)
+        assert str(caught.value) == (
+            f"{tmp_path}: no known data set there; expected RealVideo-RealAudio/<race>/<gender>/<id>/<clip>.mp4 with "
+            "meta_data.csv (FakeAVCeleb) or dev/mp4/<speaker>/<video>/<utterance>.mp4 (VoxCeleb2); "
+            "found 'a\\nb', 'b', 'c', …"
+        )
+
+    def test_folder_of_parts_called_dev_is_not_enough_for_voxceleb2(self, tmp_path):
+        touch(tmp_path / "dev/000001.mp4")
+        with pytest.raises(UsageError, match=r"no known data set there; .* found 'dev'$"):
+            open_dataset(tmp_path)
+
+    def test_empty_missing_or_unreadable_root(self, tmp_path):
+        with pytest.raises(UsageError, match=r"found an empty folder$"):
+            open_dataset(tmp_path)
+        with pytest.raises(UsageError, match=r"cannot be read \(No such file or directory\)$"):
+            open_dataset(tmp_path / "none")
+        with pytest.raises(UsageError, match=r"cannot be read \(Not a directory\)$"):
+            open_dataset(touch(tmp_path / "file"), "voxceleb2")
+
+    def test_split_table_is_passed_on_or_refused(self, tmp_path):
+        split = tmp_path / "split.csv"
+        split.write_text("source,category,full_path\nid00032,B,FakeAVCeleb/RealVideo-FakeAudio/1.mp4\n")
+        (record,) = open_dataset(make_tree(tmp_path / "FakeAVCeleb", REAL), split=split)
+        assert record.type == "RealVideo-FakeAudio"
+        with pytest.raises(UsageError, match=r"split\.csv: VoxCeleb2 has no split tables"):
+            open_dataset(make_voxceleb(tmp_path / "real", "ann"), split=split)
+
+    def test_new_data_set_is_one_file_and_one_line(self, tmp_path, monkeypatch):
+        """The file below, the line that puts it into DATASETS."""
+
+        def records(root: Path) -> list[ClipRecord]:
+            return [
+                ClipRecord(path, path.name, "real", "RealVideo-RealAudio", "real", "ann", "ann")
+                for path in root.glob("*.mkv")
+            ]
+
+        lab = Dataset("lab", "Lab", "lab.txt beside <clip>.mkv", lambda root: (root / "lab.txt").is_file(), records)
+        clip = touch(tmp_path / "1.mkv")
+        touch(tmp_path / "lab.txt")
+        with pytest.raises(UsageError, match="no known data set"):
+            open_dataset(tmp_path)
+        monkeypatch.setitem(DATASETS, "lab", lab)
+        for name in (None, "lab"):
+            assert [record.path for record in open_dataset(tmp_path, name)] == [clip]
+        with pytest.raises(UsageError, match=r"lab\.txt beside <clip>\.mkv \(Lab\)"):
+            open_dataset(make_voxceleb(tmp_path / "none", "ann").parent / "none/dev/mp4")
 
 
 class TestFakeAVCeleb:
@@ -156,7 +250,12 @@ class TestFakeAVCeleb:
     def test_real_copy(self):
         records = fakeavceleb.records(SHARED / "fakeavceleb_layout")
         assert all(record.path.is_file() for record in records)
-        assert set(Counter(record.type for record in records)) == set(fakeavceleb.CATEGORIES.values())
+        assert set(Counter(record.type for record in records)) == {
+            "RealVideo-RealAudio",
+            "RealVideo-FakeAudio",
+            "FakeVideo-RealAudio",
+            "FakeVideo-FakeAudio",
+        }
         assert {record.label for record in records if record.method == "real"} == {"real"}
 
 
@@ -181,5 +280,5 @@ class TestVoxCeleb2:
     def test_another_layout_is_a_usage_error(self, tmp_path):
         touch(tmp_path / "dev/mp4/id1/00001.mp4")
         for root in (tmp_path, tmp_path / "none"):
-            with pytest.raises(UsageError, match="no dev/mp4/<speaker>/<video>/<utterance>"):
+            with pytest.raises(UsageError, match="no clip dev/mp4/<speaker>/<video>/<utterance>"):
                 voxceleb2.records(root)

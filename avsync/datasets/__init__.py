@@ -1,7 +1,8 @@
-"""Data sets as their authors lay them out, each as a list of the same rows."""
+"""Data sets as their authors lay them out, each as a list of the same rows. Nothing is decoded here."""
 
-from avsync.datasets import fakeavceleb, voxceleb2
-from avsync.datasets.layout import all_records
+from avsync.datasets.dataset import Dataset
 from avsync.datasets.record import REAL_TYPE, ClipRecord
+from avsync.datasets.registry import DATASETS, open_dataset
+from avsync.datasets.roles import Role, role, with_role
 
-__all__ = ["REAL_TYPE", "ClipRecord", "all_records", "fakeavceleb", "voxceleb2"]
+__all__ = ["DATASETS", "REAL_TYPE", "ClipRecord", "Dataset", "Role", "open_dataset", "role", "with_role"]

@@ -7,18 +7,29 @@ from typing import Literal
 from avsync.errors import CannotJudge, Reason
 from avsync.files import sha256_of
 
-# The names of FakeAVCeleb are used for every data set.
+# `ClipRecord.type` of clips whose picture and sound are both real.
 REAL_TYPE = "RealVideo-RealAudio"
 
 
 @dataclass(frozen=True, slots=True)
 class ClipRecord:
-    """One clip of a data set, whether or not its file is there.
+    """One clip of a data set. Its file may be missing.
 
-    `name` is the path below the data set's folder, with `/`: it names the clip in results. `type` says which
-    of picture and sound are real, `method` what made the fake ("real" for real clips). `identity` is what to
-    cluster by in statistics, `speaker` what to split by in training. `audio` is the sound file beside the
-    video, None when there is none.
+    Attributes:
+        path: the video file.
+        name: the path below the data set's folder, with `/`. It names the clip in results.
+        label: `real` if picture and sound are both real, else `fake`.
+        type: which of picture and sound are fake, in the words of FakeAVCeleb for every data set:
+            `RealVideo-RealAudio`, `RealVideo-FakeAudio`, `FakeVideo-RealAudio` or `FakeVideo-FakeAudio`.
+        method: what generated the fake, "unknown" if the data set does not say, "real" for real clips.
+        identity: the person that statistics cluster by. It decides the role (see `avsync.datasets.roles`).
+        speaker: the person that training splits by.
+        audio: the sound file beside the video; None if the sound, if any, is in the video file.
+        fake_spans: the fake stretches [start, end) of picture or sound, in seconds from the start of the clip,
+            sorted, without overlap. Empty for real clips, for clips that are fake from start to end, and where the
+            data set does not say which part is fake.
+        split: the part of the data set that its authors assign the clip to, in their own word (such as "train", "val",
+            "dev" or "test"); empty if they define none.
     """
 
     path: Path
@@ -29,14 +40,16 @@ class ClipRecord:
     identity: str
     speaker: str
     audio: Path | None = None
+    fake_spans: tuple[tuple[float, float], ...] = ()
+    split: str = ""
 
     def content_key(self) -> str:
-        """What caches know the clip by, see `content_key`."""
+        """Return the key of the clip's content in caches, see `content_key`."""
         return content_key(self.path, self.audio)
 
 
 def content_key(path: Path, audio: Path | None) -> str:
-    """The sha256 of a file, or of pictures and sound in two files.
+    """Return the SHA-256 of a file, or of a video and its sound file joined by `-`.
 
     Raises:
         CannotJudge: `unreadable`.

@@ -1,4 +1,4 @@
-"""Which clips train, and which speakers are kept for validation."""
+"""Which clips train, which speakers are kept for validation, and which clips calibrate. All of them are real."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,63 +7,99 @@ from pathlib import Path
 
 import numpy as np
 
-from avsync.datasets import fakeavceleb, voxceleb2
-from avsync.datasets.record import REAL_TYPE, ClipRecord
+from avsync.datasets.record import ClipRecord
+from avsync.datasets.registry import DATASETS, open_dataset
+from avsync.datasets.roles import with_role
 from avsync.errors import UsageError
 
-_FAKE_TYPES = set(fakeavceleb.CATEGORIES.values()) - {REAL_TYPE}
+_REAL_ONLY = "avsync learns from real video only"
 
 
-def training_records(root: Path, exclude: Sequence[str] = ()) -> list[ClipRecord]:
-    """The clips of a VoxCeleb2-layout tree, all real, without the speakers that `exclude` names (globs).
+def training_records(root: Path, exclude: Sequence[str] = (), dataset: str | None = None) -> list[ClipRecord]:
+    """Return the clips of a tree of real recordings, without the speakers that `exclude` names.
+
+    A tree with fakes is refused as a whole, even if `exclude` would leave the fakes out.
+
+    Args:
+        root: the data set's folder.
+        exclude: globs of speakers.
+        dataset: the data set's name in `DATASETS`; None detects it.
 
     Raises:
-        UsageError: no such tree, a fake in it, a glob that names no speaker, or nothing left.
+        UsageError: no such data set, a fake in it, a glob that matches no speaker, or no clip is left.
     """
-    if any((folder / name).is_dir() for folder in (root, *root.glob("FakeAVCeleb*")) for name in _FAKE_TYPES):
-        raise UsageError(f"{root}: a tree with fakes; avsync learns from real video only, give a VoxCeleb2 tree")
-    records = voxceleb2.records(root)
-    excluded = _named(records, exclude, "data.exclude")
+    folders = _fake_folders()
+    for path in (*root.glob("*"), *root.glob("*/*")):
+        if path.name.lower() in folders:
+            raise UsageError(f"{root}: a tree with fakes ({path.name}); {_REAL_ONLY}")
+    records = open_dataset(root, dataset)
+    refuse_fakes(records)
+    excluded = _matching(records, exclude, "data.exclude")
     kept = [record for record in records if record.speaker not in excluded]
     if not kept:
         raise UsageError("data.exclude: no clip is left to train on")
-    refuse_fakes(kept)
     return kept
 
 
-def refuse_fakes(records: Sequence[ClipRecord]) -> None:
-    """Let nothing pass that is labelled fake, or lies in a folder of fakes, also behind a symbolic link.
+def calibration_records(root: Path, dataset: str | None = None) -> list[ClipRecord]:
+    """Return the real clips of the people who calibrate, see `avsync.datasets.roles`. The tree may hold fakes, too.
+
+    Args:
+        root: the data set's folder.
+        dataset: the data set's name in `DATASETS`; None detects it.
 
     Raises:
-        UsageError: naming the first fake.
+        UsageError: no such data set, or a clip labelled real that lies in a folder of fakes.
     """
-    fakes = [r for r in records if r.label == "fake" or not _FAKE_TYPES.isdisjoint(r.path.resolve().parts)]
+    real = [record for record in open_dataset(root, dataset) if record.label == "real"]
+    refuse_fakes(real)
+    return with_role(real, "calibrate")
+
+
+def refuse_fakes(records: Sequence[ClipRecord]) -> None:
+    """Do nothing if every clip is real: labelled real, and not in a folder of fakes, even behind a symbolic link.
+
+    Raises:
+        UsageError: names the first fake.
+    """
+    folders = _fake_folders()
+    fakes = [record for record in records if record.label == "fake" or _is_below(record, folders)]
     if fakes:
-        raise UsageError(f"{fakes[0].name} is a fake ({len(fakes)} in all); avsync learns from real video only")
+        raise UsageError(f"{fakes[0].name} is a fake ({len(fakes)} in all); {_REAL_ONLY}")
 
 
 def split_by_speaker(
     records: Sequence[ClipRecord], validation: Sequence[str], share: float, seed: int
 ) -> tuple[list[ClipRecord], list[ClipRecord]]:
-    """Clips to train on, and clips of other speakers to validate on.
+    """Return clips to train on, and clips of other speakers to validate on.
 
     Args:
         records: all clips.
-        validation: globs that name the speakers to validate on; if empty, speakers are drawn.
-        share: drawn speakers have together at most this share of the clips.
-        seed: of the draw.
+        validation: globs of the speakers to validate on; if empty, speakers are drawn at random.
+        share: speakers drawn at random have together at most this share of the clips.
+        seed: of the random draw.
 
     Raises:
-        UsageError: a glob that names no speaker, or one side would be empty.
+        UsageError: a glob that matches no speaker, or one side would be empty.
     """
-    held_out = _named(records, validation, "data.validation") if validation else _drawn(records, share, seed)
+    held_out = _matching(records, validation, "data.validation") if validation else _drawn(records, share, seed)
     train = [record for record in records if record.speaker not in held_out]
     if not train or not held_out:
         raise UsageError("no speakers on one side of the split; name some, not all, in data.validation")
     return train, [record for record in records if record.speaker in held_out]
 
 
-def _named(records: Sequence[ClipRecord], globs: Sequence[str], key: str) -> set[str]:
+def _fake_folders() -> set[str]:
+    return {folder.lower() for dataset in DATASETS.values() for folder in dataset.fake_folders}
+
+
+def _is_below(record: ClipRecord, folders: set[str]) -> bool:
+    """Return whether the clip's video or sound lies below one of the folders, before or after links are resolved."""
+    files = [record.path] if record.audio is None else [record.path, record.audio]
+    return any(part.lower() in folders for file in files for part in (*file.parts, *file.resolve().parts))
+
+
+def _matching(records: Sequence[ClipRecord], globs: Sequence[str], key: str) -> set[str]:
     speakers, found = {record.speaker for record in records}, set[str]()
     for glob in globs:
         matching = {speaker for speaker in speakers if fnmatchcase(speaker, glob)}
