@@ -1,4 +1,4 @@
-"""Measure what real clips look like to a model, and keep quantiles of it in the checkpoint."""
+"""Measure real recordings with a model's checks, and keep quantiles of the measurements in its checkpoint."""
 
 import logging
 from collections import defaultdict
@@ -7,91 +7,107 @@ from pathlib import Path
 
 import numpy as np
 
-from avsync.align import save_checkpoint
-from avsync.datasets import ClipRecord, fakeavceleb, voxceleb2
-from avsync.datasets.record import REAL_TYPE
+from avsync.align.checkpoint import save_checkpoint
+from avsync.checks.interface import Check, by_clips
+from avsync.checks.load import Setup
+from avsync.datasets import ClipRecord
 from avsync.errors import CannotJudge, UsageError
 from avsync.media import FPS
-from avsync.methods import Loaded, Method
-from avsync.score.evidence import Evidence
-from avsync.score.reference import Reference
-from avsync.score.windows import MIN_SPEECH
-from avsync.speech import speech_activity
+from avsync.recording import open_recording
+from avsync.score.calibration import Calibration, Conditions
+from avsync.score.windows import can_score, sliding_windows
 
-# Fewer people than this cannot say what one real clip in twenty looks like; a length that few people speak for is left
-# out, and windows of that length are judged beside the nearest that is there.
-_FEWEST = 20
-# Of a data set laid out like FakeAVCeleb, people whose id begins so calibrate; the others are kept for reporting.
-_CALIBRATES = "01234567"
+# Fewer people than this cannot say what one real recording in twenty looks like. A length of window that fewer people
+# have is left out; windows of that length are compared with the nearest one that is there.
+FEWEST_PEOPLE = 20
+
+Measured = dict[str, dict[str, float]]  # by check and reading
+Windows = dict[float, list[tuple[str, Measured]]]  # by length (s): whose window it is, and what was measured
+Progress = Callable[[int, int], None]
 
 _log = logging.getLogger(__name__)
 
 
 def calibrate(
-    roots: Sequence[Path], loaded: Loaded, output: Path, hook: Callable[[int, int], None] | None = None
-) -> Reference:
-    """Fit the reference on real clips of people the model has not seen, and write it with the weights to `output`.
+    records: Sequence[ClipRecord],
+    setup: Setup,
+    output: Path,
+    *,
+    on_progress: Progress | None = None,
+    fewest_people: int = FEWEST_PEOPLE,
+) -> Calibration:
+    """Fit the references on real recordings of people the model has not seen, and write them with the weights.
 
     Args:
-        roots: trees of VoxCeleb2 or FakeAVCeleb; of the latter only real clips of the people whose id's first hex digit
-            is 0 to 7, so that the others can tell how well the calibration holds.
-        loaded: the trained model, and the method it serves.
+        records: real clips that may calibrate (`avsync.datasets.splits.calibration_records`); speakers that the model
+            was trained on are left out.
+        setup: the trained model and its checks.
         output: the calibrated checkpoint, `.safetensors`.
-        hook: called with the number of clips done and of all.
+        on_progress: called with the number of clips done and of all.
+        fewest_people: how many people are needed at a length of window.
 
     Raises:
-        UsageError: no such tree, fewer than 20 people in all, or a reading that grows with the clip.
+        UsageError: too few people, or a reading that grows with the clip.
     """
-    method, checkpoint = loaded.method, loaded.checkpoint
-    if any("log_sum_exp" in names for names in method.aspects.values()):
+    if any(r.name == "log_sum_exp" for check in setup.checks for r in check.readings):
         raise UsageError("log_sum_exp grows with the length of a clip, so it cannot be calibrated; take log_mean_exp")
-    seen = set(checkpoint.notes.get("provenance", {}).get("data", {}).get("trained_on", []))
-    records = [record for root in roots for record in real_records(root) if record.speaker not in seen]
-    readings: dict[float, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    people: dict[float, list[str]] = defaultdict(list)
+    trained_on = set(setup.checkpoint.notes.get("provenance", {}).get("data", {}).get("trained_on", []))
+    records = [record for record in records if record.speaker not in trained_on]
+    conditions = Conditions(setup.trim, setup.faces.key)
+    calibration = Calibration(conditions, {}, {})
+    for checks in by_clips(setup.checks).values():  # only checks that look at the same clips can be fused by measurement
+        measured = _measure(records, checks, setup, on_progress)
+        calibration = calibration.joined(_fit(measured, checks, conditions, fewest_people))
+    notes = {**setup.checkpoint.notes, "calibration": calibration.to_dict()}
+    save_checkpoint(setup.checkpoint.model, output, notes)
+    return calibration
+
+
+def _measure(
+    records: Sequence[ClipRecord], checks: Sequence[Check], setup: Setup, on_progress: Progress | None
+) -> Windows:
+    measured: Windows = defaultdict(list)
     for done, record in enumerate(records, 1):
-        for length, evidence in _measured(record, method):
-            people[length].append(record.identity)
-            for name, value in evidence.readings.items():
-                readings[length][name].append(value)
-        if hook:
-            hook(done, len(records))
-    lengths = [length for length in method.lengths if len(set(people[length])) >= _FEWEST]
+        for length, window in _windows(record, checks, setup):
+            measured[length].append((record.identity, window))
+        if on_progress:
+            on_progress(done, len(records))
+    return measured
+
+
+def _fit(measured: Windows, checks: Sequence[Check], conditions: Conditions, fewest_people: int) -> Calibration:
+    people = {length: [person for person, _ in windows] for length, windows in measured.items()}
+    lengths = sorted(length for length in measured if len(set(people[length])) >= fewest_people)
     if not lengths:
-        raise UsageError(f"real clips of {len(set(people[method.lengths[0]]))} people; at least {_FEWEST} are needed")
-    tables = {length: {name: np.array(v) for name, v in readings[length].items()} for length in lengths}
-    reference = Reference.fit(tables, {length: people[length] for length in lengths}, method.aspects)
-    save_checkpoint(checkpoint.model, output, {**checkpoint.notes, "calibration": reference.to_dict()})
-    return reference
+        most = max((len(set(names)) for names in people.values()), default=0)
+        raise UsageError(f"real recordings of {most} people; at least {fewest_people} are needed")
+    values = {
+        length: {
+            check.name: {
+                r.name: np.array([window[check.name][r.name] for _, window in measured[length]])
+                for r in check.readings
+            }
+            for check in checks
+        }
+        for length in lengths
+    }
+    readings = {check.name: check.readings for check in checks}
+    return Calibration.fit(conditions, values, {length: people[length] for length in lengths}, readings)
 
 
-def real_records(root: Path) -> list[ClipRecord]:
-    """The real clips of a VoxCeleb2 or FakeAVCeleb tree that may calibrate.
-
-    Raises:
-        UsageError: the folder is neither.
-    """
-    if voxceleb2.is_tree(root):
-        return voxceleb2.records(root)
-    records = fakeavceleb.records(root)
-    return [r for r in records if r.type == REAL_TYPE and r.identity.removeprefix("id")[:1] in _CALIBRATES]
-
-
-def _measured(record: ClipRecord, method: Method) -> Iterator[tuple[float, Evidence]]:
-    """Every window of every length, half overlapping, of the longest stretch of one face of a clip."""
+def _windows(record: ClipRecord, checks: Sequence[Check], setup: Setup) -> Iterator[tuple[float, Measured]]:
+    """Every window of every length, half overlapping, of the longest clip of a recording."""
+    first = checks[0]
     try:
-        activity = speech_activity(record.audio or record.path)
-        if not len(activity.segments):
-            return
-        stretch = max(method.stretches(record.path, activity, record.audio), key=len, default=None)
+        recording = open_recording(record.path, record.audio, trim=setup.trim, detector=setup.faces)
+        if setup.store is not None:
+            setup.store.recall(recording)
+        clip = max(first.clips(recording), key=len, default=None)
     except CannotJudge as refusal:
         _log.warning("%s: left out, %s", record.name, refusal)
         return
-    if stretch is None:
+    if clip is None:
         return
-    for length in method.lengths:
-        frames = round(length * FPS)
-        for start in range(0, len(stretch) - frames + 1, frames // 2):
-            window = stretch[start : start + frames]
-            if window.speech.sum() >= MIN_SPEECH:
-                yield length, method.gather(window)
+    for length in first.lengths:
+        for window in filter(can_score, sliding_windows(clip, round(length * FPS))):
+            yield length, {check.name: check.measure(window).readings for check in checks}

@@ -1,59 +1,112 @@
 """Detector: a file in, a Verdict out."""
 
+from collections import defaultdict
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from avsync.align.lattice import mean_over_time
+from avsync.checks.interface import Check, by_clips
+from avsync.checks.load import load_setup
 from avsync.errors import CannotJudge, Reason, UsageError
-from avsync.files import sha256_of
-from avsync.media import FPS, RATE, MediaInfo, probe
-from avsync.methods import Faces, load_method
-from avsync.score.judge import speakers
-from avsync.score.verdict import TrackVerdict, Verdict
-from avsync.speech import Trim, speech_activity
+from avsync.media import FPS, RATE, MediaInfo
+from avsync.recording import Progress, Recording, open_recording
+from avsync.score.judge import Judged, fuse, judge_check, judge_track, speakers
+from avsync.score.verdict import Artefacts, CheckResult, TrackVerdict, Verdict
+from avsync.score.windows import SHORTEST, WindowScore
+from avsync.speech import Trim
+
+Keep = Literal["lattice", "mouths"]
 
 _MIN_FPS = 20  # below, pictures are shown twice on the 25 Hz clock
 _LONG_LAG = 280.0  # ms; 7 frames, the largest constant lag met in real web video
 
+Scores = dict[str, dict[int | None, list[WindowScore]]]  # by check and face
+Results = dict[str, dict[int | None, Judged]]
+
 
 class Detector:
-    """Judges files by how their lips and speech go together, beside real clips.
+    """Asks the checks of a recording, and compares their scores with those of real recordings.
 
     Args:
         weights: a checkpoint made by `avsync train` and `avsync calibrate`; None is the embedded one.
-        backbone: encoders of lips and speech, such as "avhubert" (`avsync.features.backbone`), in place of the
+        checks: names joined by commas, such as "lips,face" (`avsync.checks.registry`); None: all of them.
+        backbone: encoders of lips and speech, such as "avhubert" (`avsync.encoders.registry`), in place of the
             checkpoint's own; without `weights`, their cosines are read.
-        reading: how their lattice is read (`avsync.score.lattices`).
+        reading: how their lattice is read (`avsync.score.readings`).
         features: folder of features that `avsync extract` made of this backbone.
         trim: what silence is left out (`avsync.speech.speech_activity`).
-        level: the share of real clips that may be called suspicious.
+        faces: name of the face detector (`avsync.face.interface`).
+        level: the share of real recordings that may be called suspicious.
+        device: where networks run, such as "cpu" or "cuda:1"; None: a GPU if there is one.
+
+    Attributes:
+        model, weights_sha256: the name of the model, and the hash of its weights.
+        checks: the names of the checks.
 
     Raises:
-        UsageError: weights cannot be used or do not go together, there is no such `trim` or `reading`, or `level` is
-            not between 0 and 1.
+        UsageError: weights cannot be used or do not go together; there is no such `trim`, `reading`, check, face
+            detector or device; `level` is not between 0 and 1; or the calibration was made under other conditions.
     """
 
     def __init__(
         self,
         weights: Path | None = None,
         *,
+        checks: str | None = None,
         backbone: str | None = None,
         reading: str | None = None,
         features: Path | None = None,
         trim: Trim = "default",
+        faces: str = "dlib",
         level: float = 0.05,
+        device: str | None = None,
     ) -> None:
         if not 0 < level < 1:
             raise UsageError(f"level {level}: must be between 0 and 1, such as 0.05")
         if trim not in get_args(Trim):
             raise UsageError(f"trim {trim}: must be one of {', '.join(get_args(Trim))}")
-        loaded = load_method(Path(weights) if weights else None, backbone, reading, trim=trim, store=features)
-        self._method, self._trim, self._level = loaded.method, trim, level
-        self.model, self.weights_sha256 = loaded.name, loaded.weights_sha256
+        self._setup = load_setup(
+            Path(weights) if weights else None,
+            checks=checks,
+            backbone=backbone,
+            reading=reading,
+            features=features,
+            trim=trim,
+            faces=faces,
+            device=device,
+        )
+        self._level = level
+        self.model, self.weights_sha256 = self._setup.name, self._setup.weights_sha256
+        self.checks = tuple(check.name for check in self._setup.checks)
 
-    def score(self, path: str | Path) -> Verdict:
-        """Judge one file. A file that cannot be judged is a verdict too, with its reason; nothing is raised for it."""
-        path = Path(path)
+    def score(
+        self,
+        path: str | Path,
+        *,
+        audio: Path | None = None,
+        keep: Collection[Keep] = (),
+        on_progress: Progress | None = None,
+    ) -> Verdict:
+        """Judge one file. A file that cannot be judged is a verdict too, with its reason; nothing is raised for it.
+
+        Args:
+            path: a video, or a file of sound alone.
+            audio: a file with the sound; None: `path` has it.
+            keep: what `Verdict.artefacts` shall hold of each face: "lattice", with the times of its rows and the lag
+                curve, or "mouths".
+            on_progress: called with the seconds of pictures read and the seconds of the file.
+
+        Raises:
+            UsageError: something unknown in `keep`.
+        """
+        if unknown := set(keep).difference(get_args(Keep)):
+            raise UsageError(f"keep: unknown {', '.join(sorted(unknown))}; known: {', '.join(get_args(Keep))}")
         verdict = Verdict(
             path=str(path),
             verdict="cannot_judge",
@@ -61,47 +114,161 @@ class Detector:
             model=self.model,
             weights_sha256=self.weights_sha256,
         )
-        warnings: list[str] = []
         try:
-            info = probe(path)
-            verdict = replace(verdict, sha256=sha256_of(path), **_facts(info))
-            return self._judge(info, verdict, warnings)
-        except CannotJudge as refusal:
-            return replace(verdict, reason=refusal.reason, detail=refusal.detail, warnings=warnings)
-
-    def _judge(self, info: MediaInfo, verdict: Verdict, warnings: list[str]) -> Verdict:
-        if not info.has_video:
-            raise CannotJudge(Reason.NO_VIDEO, "the file has no moving picture")
-        if not info.has_audio:
-            raise CannotJudge(Reason.NO_AUDIO, "the file has no sound")
-        activity = speech_activity(info.path, self._trim, warnings)
-        if not len(activity.segments):
-            raise CannotJudge(Reason.NO_SPEECH, "no speech is heard")
-        verdict = replace(
-            verdict,
-            trimmed_head=round(activity.start, 3),
-            trimmed_tail=round(max(0.0, activity.duration - activity.stop), 3),
-        )
-        faces = Faces()
-        tracks = self._method.tracks(info.path, activity, warnings, self._level, faces)
-        if not tracks:
-            raise faces.refusal()
-        speaking = speakers(tracks)
-        odd = max(speaking, key=lambda track: (-track.p_value if track.p_value is not None else 0, track.oddness))
-        verdict = replace(
-            verdict,
-            verdict="measured",
-            oddness=odd.oddness,
-            rests_on=odd.track,
-            tracks=tracks,
-            warnings=[*warnings, *_warnings(info, odd)],
-        )
-        if odd.p_value is None:
-            return replace(
-                verdict, warnings=[*verdict.warnings, "not calibrated on real clips: avsync calibrate does that"]
+            recording = open_recording(
+                Path(path), audio, trim=self._setup.trim, detector=self._setup.faces, on_progress=on_progress
             )
-        p_value = min(1.0, odd.p_value * len(speaking))
-        return replace(verdict, verdict="suspicious" if p_value <= self._level else "consistent", p_value=p_value)
+            verdict = replace(verdict, sha256=recording.sha256, **_facts(recording.info))
+        except CannotJudge as refusal:
+            return _refused(verdict, dict.fromkeys(self.checks, refusal))
+        if self._setup.store is not None:
+            self._setup.store.recall(recording)
+        scores, refusals = self._measure(recording, keep)
+        results = self._judge_checks(scores)
+        verdict = replace(verdict, warnings=recording.warnings, **_speech_facts(recording))
+        if not results:
+            return _refused(verdict, refusals)
+        return self._verdict(verdict, results, refusals, _artefacts(scores, keep))
+
+    def _measure(self, recording: Recording, keep: Collection[Keep]) -> tuple[Scores, dict[str, CannotJudge]]:
+        """The windows of every check, one pass for checks that look at the same clips, and why others have none."""
+        scores: Scores = {check.name: defaultdict(list) for check in self._setup.checks}
+        refusals: dict[str, CannotJudge] = {}
+        for clips, checks in by_clips(self._setup.checks).items():
+            longest = 0
+            try:
+                recording.require(*{need for check in checks for need in check.needs})
+                for clip in clips(recording):
+                    longest = max(longest, len(clip))
+                    for check, window in _windows(checks, clip):
+                        scores[check.name][window.track].append(_kept(window, keep))
+            except CannotJudge as refusal:
+                refusals |= dict.fromkeys((check.name for check in checks), refusal)
+                for check in checks:
+                    scores[check.name].clear()
+            else:
+                refusals |= dict.fromkeys((check.name for check in checks), _too_little(longest))
+        return scores, refusals
+
+    def _judge_checks(self, scores: Scores) -> Results:
+        """By check, the faces that have a score."""
+        calibration, results = self._setup.calibration, Results()
+        for check in self._setup.checks:
+            reference = calibration.references[check.name] if calibration else None
+            for track, windows in sorted(scores[check.name].items(), key=lambda item: item[0] or 0):
+                combined = check.combine(windows)
+                if combined is not None:
+                    judged = judge_check(combined, check.readings, check.ranked_by, reference)
+                    results.setdefault(check.name, {})[track] = judged
+        return results
+
+    def _verdict(
+        self, verdict: Verdict, results: Results, refusals: dict[str, CannotJudge], artefacts: dict[int, Artefacts]
+    ) -> Verdict:
+        calibration = self._setup.calibration
+        whole = {name: judged[None] for name, judged in results.items() if None in judged}
+        tracks = [
+            judge_track(track, {**checks, **whole}, calibration, self._level)
+            for track, checks in sorted(_by_track(results).items())
+        ]
+        speaking = speakers(tracks)
+        decisive = max(speaking, key=_anomaly, default=None)
+        if decisive is not None:
+            anomaly_score, p_value = decisive.anomaly_score, decisive.p_value
+        else:
+            anomaly_score, p_value = fuse(whole, calibration)
+        if p_value is not None:
+            p_value = min(1.0, p_value * max(1, len(speaking)))
+        said: Literal["measured", "suspicious", "consistent"] = "measured"
+        if p_value is not None:
+            said = "suspicious" if p_value <= self._level else "consistent"
+        return replace(
+            verdict,
+            verdict=said,
+            p_value=p_value,
+            anomaly_score=anomaly_score,
+            decisive_track=decisive.track if decisive else None,
+            checks={
+                name: _check_result(results.get(name, {}), decisive, refusals[name]) for name in self.checks
+            },
+            tracks=tracks,
+            warnings=[*verdict.warnings, *_warnings(verdict, decisive, calibrated=calibration is not None)],
+            artefacts=artefacts,
+        )
+
+
+def _windows(checks: list[Check], clip: Any) -> Iterator[tuple[Check, WindowScore]]:
+    for check in checks:
+        for window in check.windows(clip):
+            yield check, check.measure(window)
+
+
+def _kept(window: WindowScore, keep: Collection[Keep]) -> WindowScore:
+    """The window without mouth crops, unless they are asked for: they are most of its memory."""
+    if "mouths" in keep or "mouths" not in window.artefacts:
+        return window
+    return replace(window, artefacts={name: array for name, array in window.artefacts.items() if name != "mouths"})
+
+
+def _by_track(results: Results) -> dict[int, dict[str, Judged]]:
+    tracks: dict[int, dict[str, Judged]] = defaultdict(dict)
+    for name, judged in results.items():
+        for track, one in judged.items():
+            if track is not None:
+                tracks[track][name] = one
+    return tracks
+
+
+def _anomaly(track: TrackVerdict) -> tuple[float, float]:
+    return -track.p_value if track.p_value is not None else 0.0, track.anomaly_score
+
+
+def _check_result(judged: dict[int | None, Judged], decisive: TrackVerdict | None, refusal: CannotJudge) -> CheckResult:
+    windows = [window for one in judged.values() for window in one.windows]
+    score = judged.get(None) or (judged.get(decisive.track) if decisive else None)
+    if score is None:
+        return CheckResult(windows=windows, reason=refusal.reason, detail=refusal.detail)
+    said = score.score
+    return CheckResult(said.anomaly_score, said.p_value, said.readings, windows)
+
+
+def _refused(verdict: Verdict, refusals: dict[str, CannotJudge]) -> Verdict:
+    first = next(iter(refusals.values()))
+    checks = {name: CheckResult(reason=r.reason, detail=r.detail) for name, r in refusals.items()}
+    return replace(verdict, reason=first.reason, detail=first.detail, checks=checks)
+
+
+def _too_little(longest: int) -> CannotJudge:
+    """Why no window of clips of at most so many frames has a score."""
+    if longest < SHORTEST:
+        return CannotJudge(
+            Reason.TOO_SHORT,
+            f"a face is seen for {longest / FPS:.1f} s of speech; {SHORTEST / FPS:.1f} s are needed",
+        )
+    return CannotJudge(Reason.NO_SPEECH, "less than half a second of speech is heard while a face is seen")
+
+
+def _artefacts(scores: Scores, keep: Collection[Keep]) -> dict[int, Artefacts]:
+    """By face, the arrays of its windows, one after another."""
+    names = {"lattice": ("times", "speech_share", "lattice"), "mouths": ("times", "mouths")}
+    wanted = {name for key in keep for name in names[key]}
+    found: dict[int, Artefacts] = defaultdict(dict)
+    for by_track in scores.values() if wanted else ():
+        for track, windows in by_track.items():
+            for name in wanted:
+                arrays = [window.artefacts[name] for window in windows if name in window.artefacts]
+                if arrays and track is not None:
+                    found[track][name] = np.concatenate(arrays)
+    for arrays_of_track in found.values():
+        if "lattice" in arrays_of_track:
+            arrays_of_track["lag_curve"] = _lag_curve(arrays_of_track)
+    return dict(found)
+
+
+def _lag_curve(artefacts: Artefacts) -> NDArray[np.float32]:
+    """The lattice's mean over speech, float32 [31], in nats."""
+    lattice, share = (torch.from_numpy(artefacts[name]) for name in ("lattice", "speech_share"))
+    return np.asarray(mean_over_time(lattice, share).numpy())
 
 
 def _facts(info: MediaInfo) -> dict[str, Any]:
@@ -115,11 +282,25 @@ def _facts(info: MediaInfo) -> dict[str, Any]:
     }
 
 
-def _warnings(info: MediaInfo, track: TrackVerdict) -> list[str]:
+def _speech_facts(recording: Recording) -> dict[str, Any]:
+    """What is known of the sound; nothing if it was not decoded."""
+    activity = recording.known_activity
+    if activity is None:
+        return {}
+    facts: dict[str, Any] = {"leading_silence": round(activity.leading_silence, 4)}
+    if len(activity.segments):
+        facts["trimmed_head"] = round(activity.start, 3)
+        facts["trimmed_tail"] = round(max(0.0, activity.duration - activity.stop), 3)
+    return facts
+
+
+def _warnings(verdict: Verdict, decisive: TrackVerdict | None, *, calibrated: bool) -> list[str]:
     warnings = []
-    if 0 < info.fps < _MIN_FPS:
-        warnings.append(f"only {info.fps:.0f} pictures per second: lips are judged less surely")
-    if abs(track.lag_ms) >= _LONG_LAG:
-        direction = "after" if track.lag_ms > 0 else "before"
-        warnings.append(f"the sound comes {abs(track.lag_ms):.0f} ms {direction} the lips: more than most real files")
+    if 0 < verdict.fps < _MIN_FPS:
+        warnings.append(f"only {verdict.fps:.0f} pictures per second: lips are judged less surely")
+    if decisive is not None and decisive.lag_ms is not None and abs(decisive.lag_ms) >= _LONG_LAG:
+        direction = "after" if decisive.lag_ms > 0 else "before"
+        warnings.append(f"the sound comes {abs(decisive.lag_ms):.0f} ms {direction} the lips: more than most real files")
+    if not calibrated:
+        warnings.append("not calibrated on real recordings: avsync calibrate does that")
     return warnings

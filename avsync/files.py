@@ -29,6 +29,11 @@ def sha256_of(path: Path) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
+def content_key(sha256: str, audio_sha256: str | None = None) -> str:
+    """The key of a recording in caches, made of the hash of its file, and of its sound where that is a file too."""
+    return sha256 if audio_sha256 is None else f"{sha256}-{audio_sha256}"
+
+
 def all_finite(tensor: "Tensor") -> bool:
     """True if all values are finite. aminmax() propagates NaN, so two values suffice: ten times as fast as isfinite."""
     return not tensor.numel() or all(bool(bound.isfinite()) for bound in tensor.aminmax())

@@ -1,101 +1,114 @@
-"""From the evidence of windows to what is said of a track, and from tracks to the file."""
+"""From the windows of a face to its verdict."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from avsync.media import FPS
-from avsync.score.evidence import Evidence
-from avsync.score.readings.lattice import ODD_WHEN_HIGH
-from avsync.score.readings import lag_of
+from avsync.score.calibration import Calibration
+from avsync.score.readings import Reading
 from avsync.score.reference import Reference
-from avsync.score.verdict import Reading, Segment, TrackVerdict
+from avsync.score.verdict import CheckScore, ReadingValue, Segment, TrackVerdict, WindowResult
+from avsync.score.windows import Combined, WindowScore
 
-# Of two tracks that share more than this of the shorter one's time, one listens.
+# Two tracks that overlap by more than this share of the shorter are on screen together; only one is the speaker.
 _TOGETHER = 0.5
 
 
-def judge_track(track: int, evidence: Sequence[Evidence], reference: Reference, level: float) -> TrackVerdict:
-    """What the windows of one track say together: the mean oddness of each aspect, beside single real windows.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One check on one face or recording.
 
-    All windows are read at the track's own lag. A mean of several windows varies less than one, so that the p-value of
-    a long track is, if anything, too large.
+    Attributes:
+        score: what is reported.
+        windows: the score of each window.
+        raw, seconds: the calibrated score before it becomes a p-value, and the length of its windows (s).
+        combined: the windows that it was taken from.
     """
-    evidence, lag = _at_common_lag(evidence)
-    weight = np.array([e.speech_seconds for e in evidence])
-    seconds = float(np.average([e.seconds for e in evidence], weights=weight))
-    odd = [_oddness(e, reference) for e in evidence]
-    mean = {aspect: float(np.average([o[aspect] for o in odd], weights=weight)) for aspect in reference.aspects}
-    oddness = reference.surprises(mean, seconds)
-    averaged = _averaged(track, evidence, lag)
-    return replace(
-        averaged,
-        readings={name: _beside_real(name, r.value, seconds, reference) for name, r in averaged.readings.items()},
-        aspects={aspect: reference.p_odd(aspect, value, seconds) for aspect, value in mean.items()},
-        oddness=oddness,
-        p_value=reference.p_surprise(oddness, seconds),
-        segments=odd_passages(evidence, reference, level),
-    )
+
+    score: CheckScore
+    windows: list[WindowResult]
+    raw: float
+    seconds: float
+    combined: Combined
 
 
-def measure_track(track: int, evidence: Sequence[Evidence], ranked_by: str) -> TrackVerdict:
-    """The windows' readings at their common lag, beside nothing; `oddness` is one of them, high where it is odd."""
-    averaged = _averaged(track, *_at_common_lag(evidence))
-    value = averaged.readings[ranked_by].value
-    return replace(averaged, oddness=value if ranked_by in ODD_WHEN_HIGH else -value)
+def judge_check(
+    combined: Combined, readings: Sequence[Reading], ranked_by: str, reference: Reference | None
+) -> Judged:
+    """Score one check on one face: the mean score of its units, compared with single real windows.
 
-
-def _averaged(track: int, evidence: Sequence[Evidence], lag: int) -> TrackVerdict:
-    """Where and when the track is, its lag in frames, and its readings averaged over speech."""
-    weight = np.array([e.speech_seconds for e in evidence])
+    A mean of several windows varies less than one, so that the p-value of a long track is, if anything, too large.
+    """
+    units = combined.units
+    weights = [unit.speech_seconds for unit in units]
+    seconds = float(np.average([unit.seconds for unit in units], weights=weights))
     means = {
-        name: float(np.average([e.readings[name] for e in evidence], weights=weight)) for name in evidence[0].readings
+        r.name: float(np.average([unit.readings[r.name] for unit in units], weights=weights)) for r in readings
     }
-    left, top, right, bottom = (round(float(v)) for v in np.median([e.box for e in evidence], axis=0))
+    if reference is None:
+        sign = 1 if next(r for r in readings if r.name == ranked_by).odd == "high" else -1
+        score = CheckScore(sign * means[ranked_by], None, {name: ReadingValue(v) for name, v in means.items()})
+        windows = [_window(w, sign * w.readings[ranked_by], None) for w in combined.windows]
+        return Judged(score, windows, score.anomaly_score, seconds, combined)
+    raw = float(np.average([reference.score(unit.readings, unit.seconds) for unit in units], weights=weights))
+    values = {name: _beside_real(name, value, seconds, reference) for name, value in means.items()}
+    score = CheckScore(reference.log_p(raw, seconds), reference.p_value(raw, seconds), values)
+    return Judged(score, [_judged_window(w, reference) for w in combined.windows], raw, seconds, combined)
+
+
+def judge_track(
+    track: int, checks: Mapping[str, Judged], calibration: Calibration | None, level: float
+) -> TrackVerdict:
+    """Fuse the checks of one face; at least one of them has a score."""
+    first = next(iter(checks.values()))
+    units = [unit for judged in checks.values() for unit in judged.combined.units]
+    boxes = [unit.box for unit in first.combined.units if unit.box is not None]
+    left, top, right, bottom = (round(float(v)) for v in np.median(boxes, axis=0))
+    lags = [judged.combined.lag for judged in checks.values() if judged.combined.lag is not None]
+    anomaly_score, p_value = fuse(checks, calibration)
     return TrackVerdict(
         track=track,
-        start=evidence[0].start,
-        end=evidence[-1].start + evidence[-1].seconds,
+        start=min(unit.start for unit in units),
+        end=max(unit.end for unit in units),
         box=(left, top, right, bottom),
-        speech_seconds=float(weight.sum()),
-        lag_ms=1000 / FPS * lag,
-        readings={name: Reading(value) for name, value in means.items()},
+        speech_seconds=float(sum(unit.speech_seconds for unit in first.combined.units)),
+        lag_ms=1000 / FPS * lags[0] if lags else None,
+        checks={name: judged.score for name, judged in checks.items()},
+        anomaly_score=anomaly_score,
+        p_value=p_value,
+        segments=segments(checks, calibration, level) if calibration else [],
     )
 
 
-def _at_common_lag(evidence: Sequence[Evidence]) -> tuple[list[Evidence], int]:
-    """All windows read at the lag, in frames, that fits them best together."""
-    lag = lag_of(_mean_curve(evidence, np.array([e.speech_seconds for e in evidence])))
-    return [e.at(lag) for e in evidence], lag
+def fuse(checks: Mapping[str, Judged], calibration: Calibration | None) -> tuple[float, float | None]:
+    """The `anomaly_score` and the p-value of several checks; without calibration the score of the first, and None."""
+    if calibration is None:
+        return next(iter(checks.values())).score.anomaly_score, None
+    return calibration.fuse(
+        {name: judged.raw for name, judged in checks.items()},
+        {name: judged.seconds for name, judged in checks.items()},
+    )
 
 
-def odd_passages(evidence: Sequence[Evidence], reference: Reference, level: float) -> list[Segment]:
-    """The windows that are suspicious by themselves."""
-    surprises = [reference.surprises(_oddness(e, reference), e.seconds) for e in evidence]
-    shares = [reference.p_surprise(s, e.seconds) for s, e in zip(surprises, evidence, strict=True)]
-    return [Segment(e.start, e.start + e.seconds, p) for e, p in zip(evidence, shares, strict=True) if p <= level]
-
-
-def _beside_real(name: str, value: float, seconds: float, reference: Reference) -> Reading:
-    return Reading(value, reference.percentile(name, value, seconds), reference.p_value(name, value, seconds))
-
-
-def _oddness(evidence: Evidence, reference: Reference) -> dict[str, float]:
-    return {aspect: reference.odd(aspect, evidence.readings, evidence.seconds) for aspect in reference.aspects}
-
-
-def _mean_curve(evidence: Sequence[Evidence], weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The lattice's mean over the speech of all windows, NaN where none can judge."""
-    curves = np.array([e.curve for e in evidence], np.float64)
-    weights = weight[:, None] * ~np.isnan(curves)
-    with np.errstate(invalid="ignore"):
-        return np.asarray((np.nan_to_num(curves) * weights).sum(axis=0) / weights.sum(axis=0))
+def segments(checks: Mapping[str, Judged], calibration: Calibration, level: float) -> list[Segment]:
+    """The windows that are suspicious by themselves, all checks of the same window fused."""
+    by_window: dict[tuple[float, float], dict[str, WindowScore]] = {}
+    for name, judged in checks.items():
+        for window in judged.combined.windows:
+            by_window.setdefault((window.start, window.end), {})[name] = window
+    found = []
+    for (start, end), windows in sorted(by_window.items()):
+        raw = {name: calibration.references[name].score(w.readings, w.seconds) for name, w in windows.items()}
+        _, p_value = calibration.fuse(raw, {name: w.seconds for name, w in windows.items()})
+        if p_value <= level:
+            found.append(Segment(start, end, p_value))
+    return found
 
 
 def speakers(tracks: Sequence[TrackVerdict]) -> list[TrackVerdict]:
-    """The tracks that can be whose speech is heard: of faces seen together, the one whose lips fit the speech best."""
+    """Candidate speakers: among faces on screen together, the one whose lips match the speech best."""
     chosen: list[TrackVerdict] = []
     for track in sorted(tracks, key=_fit, reverse=True):
         if not any(_seen_together(track, other) for other in chosen):
@@ -104,9 +117,28 @@ def speakers(tracks: Sequence[TrackVerdict]) -> list[TrackVerdict]:
 
 
 def _fit(track: TrackVerdict) -> float:
-    return track.readings["agreement"].value if "agreement" in track.readings else -track.oddness
+    for check in track.checks.values():
+        if "agreement" in check.readings:
+            return check.readings["agreement"].value
+    return -track.anomaly_score
 
 
 def _seen_together(one: TrackVerdict, other: TrackVerdict) -> bool:
     shared = min(one.end, other.end) - max(one.start, other.start)
     return shared > _TOGETHER * min(one.end - one.start, other.end - other.start)
+
+
+def _beside_real(name: str, value: float, seconds: float, reference: Reference) -> ReadingValue:
+    if name not in reference.readings:
+        return ReadingValue(value)
+    percentile = reference.percentile(name, value, seconds)
+    return ReadingValue(value, percentile, reference.reading_p_value(name, value, seconds))
+
+
+def _judged_window(window: WindowScore, reference: Reference) -> WindowResult:
+    raw = reference.score(window.readings, window.seconds)
+    return _window(window, reference.log_p(raw, window.seconds), reference.p_value(raw, window.seconds))
+
+
+def _window(window: WindowScore, anomaly_score: float, p_value: float | None) -> WindowResult:
+    return WindowResult(window.start, window.end, anomaly_score, p_value, window.track)

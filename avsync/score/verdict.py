@@ -1,18 +1,23 @@
-"""What avsync says of one file: the typed result and its documented, versioned form for machines."""
+"""The result for one file: typed, versioned, plain data for machines."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from avsync.errors import Reason
 
-SCHEMA = "avsync.verdict/1"
+SCHEMA = "avsync.verdict/2"
+
+Artefacts = dict[str, NDArray[np.generic]]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """One reading of a track beside real clips: `percentile` 0-100 among them, `p_value` two-sided, conformal.
+class ReadingValue:
+    """One reading beside real recordings: `percentile` 0 to 100 among them, `p_value` two-sided, conformal.
 
-    Both are None where the model has not been calibrated.
+    Both are None where the model is not calibrated, or was calibrated without this reading.
     """
 
     value: float
@@ -22,7 +27,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch [start, end) in seconds that is odd by itself, with the p-value of its window."""
+    """A stretch [start, end) in seconds that is suspicious by itself, with the p-value of its window."""
 
     start: float
     end: float
@@ -30,15 +35,53 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowResult:
+    """The score of one check on one window [start, end) in seconds of a face; `track` None: of the recording."""
+
+    start: float
+    end: float
+    anomaly_score: float
+    p_value: float | None = None
+    track: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckScore:
+    """One check on one face.
+
+    `p_value` is the share of real windows of this length that score at least as high; None without calibration.
+    `anomaly_score` is -log10 of a smooth p-value, which also ranks scores above every real one; without calibration it
+    is the reading, its sign turned so that high is anomalous.
+    """
+
+    anomaly_score: float
+    p_value: float | None = None
+    readings: dict[str, ReadingValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One check on one file, or the reason why it has no score.
+
+    A check of faces has the score of the decisive face, and the windows of all faces.
+    """
+
+    anomaly_score: float | None = None
+    p_value: float | None = None
+    readings: dict[str, ReadingValue] = field(default_factory=dict)
+    windows: list[WindowResult] = field(default_factory=list)
+    reason: Reason | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TrackVerdict:
     """One face from `start` to `end` (s). `box` is the median (left, top, right, bottom) in upright pixels.
 
     `lag_ms` is by how much the sound comes after the lips; constant lags are common in real files: reported, not
-    punished. `aspects` are the p-values of the two questions asked: "speech", whether the lips fit it, and "picture",
-    whether the face moves and looks like a real one; each is the share of real windows of this length that are at least
-    as odd. `p_value` is the share of which either aspect surprises as much. `oddness`, -log10 of a smooth p-value,
-    ranks what is odder than any real window. `readings` are what the aspects are made of. Without calibration there
-    are no aspects and no p-value, and `oddness` is the reading itself, its sign turned so that high is odd.
+    punished. None where no check measures it. `checks` has a score for each check of the face. `p_value` is the share
+    of real windows of this length in which the checks together are at least as anomalous, `anomaly_score` the largest
+    of the checks' scores. `segments` are the windows that are suspicious by themselves.
     """
 
     track: int
@@ -46,22 +89,22 @@ class TrackVerdict:
     end: float
     box: tuple[int, int, int, int]
     speech_seconds: float
-    lag_ms: float
-    readings: dict[str, Reading]
-    aspects: dict[str, float] = field(default_factory=dict)
-    oddness: float = 0.0
+    lag_ms: float | None
+    checks: dict[str, CheckScore]
+    anomaly_score: float
     p_value: float | None = None
     segments: list[Segment] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The result for one file. `p_value` and `oddness` are of the track `rests_on`; None when it cannot be judged.
+    """The result for one file. `p_value` and `anomaly_score` are of the track `decisive_track`; None if not judged.
 
-    "measured" is the verdict of a model that has not been calibrated: readings, and an `oddness` that ranks files, but
-    no real clips to compare with.
+    "measured" is the verdict of a model without calibration: readings, and an `anomaly_score` that ranks files, but no
+    p-value. If several people speak one after the other, the most anomalous counts, its p-value multiplied by their
+    number (Bonferroni).
 
-    Of several speakers one after the other the oddest counts, its p-value multiplied by their number (Bonferroni).
+    `artefacts` has, by track, the arrays that `Detector.score(keep=...)` asked for; they are not part of the JSON form.
     """
 
     path: str
@@ -69,23 +112,75 @@ class Verdict:
     reason: Reason | None = None
     detail: str = ""
     p_value: float | None = None
-    oddness: float | None = None
-    rests_on: int | None = None
+    anomaly_score: float | None = None
+    decisive_track: int | None = None
     sha256: str = ""
     duration: float = 0.0
     width: int = 0
     height: int = 0
     fps: float = 0.0
     audio_rate: int = 0
+    leading_silence: float | None = None
     trimmed_head: float = 0.0
     trimmed_tail: float = 0.0
     resampled: bool = False
+    checks: dict[str, CheckResult] = field(default_factory=dict)
     tracks: list[TrackVerdict] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     level: float = 0.05
     model: str = ""
     weights_sha256: str = ""
+    artefacts: dict[int, Artefacts] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def decisive(self) -> TrackVerdict | None:
+        """The face that the verdict rests on."""
+        return next((track for track in self.tracks if track.track == self.decisive_track), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, `schema` first."""
-        return {"schema": SCHEMA, **asdict(self)}
+        plain = asdict(Verdict(**{f.name: getattr(self, f.name) for f in fields(self) if f.name != "artefacts"}))
+        del plain["artefacts"]
+        return {"schema": SCHEMA, **plain}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Verdict":
+        """Read what `to_dict` gave.
+
+        Raises:
+            ValueError: it is of another schema.
+        """
+        if data.get("schema") != SCHEMA:
+            raise ValueError(f"not a verdict of schema {SCHEMA}")
+        plain = {name: value for name, value in data.items() if name != "schema"}
+        try:
+            plain["reason"] = _reason(plain["reason"])
+            plain["checks"] = {name: _check_result(check) for name, check in plain["checks"].items()}
+            plain["tracks"] = [_track(track) for track in plain["tracks"]]
+            return cls(**plain)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a verdict of schema {SCHEMA}") from error
+
+
+def _reason(text: str | None) -> Reason | None:
+    return None if text is None else Reason(text)
+
+
+def _check_result(data: dict[str, Any]) -> CheckResult:
+    windows = [WindowResult(**window) for window in data["windows"]]
+    reason, readings = _reason(data["reason"]), _readings(data["readings"])
+    return CheckResult(**{**data, "windows": windows, "reason": reason, "readings": readings})
+
+
+def _track(data: dict[str, Any]) -> TrackVerdict:
+    checks = {name: _check_score(score) for name, score in data["checks"].items()}
+    segments = [Segment(**segment) for segment in data["segments"]]
+    return TrackVerdict(**{**data, "box": tuple(data["box"]), "checks": checks, "segments": segments})
+
+
+def _check_score(data: dict[str, Any]) -> CheckScore:
+    return CheckScore(**{**data, "readings": _readings(data["readings"])})
+
+
+def _readings(data: dict[str, Any]) -> dict[str, ReadingValue]:
+    return {name: ReadingValue(**value) for name, value in data.items()}

@@ -1,0 +1,62 @@
+"""The readings: numbers taken from a window, in one registry. Importing it imports nothing heavy.
+
+To add a reading, write a function and add its line here; `docs/adding.md` shows how.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+Source = Literal["lattice", "face"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One number taken from a window.
+
+    Attributes:
+        name: as results and calibrations call it.
+        of: what it is taken from: "lattice" (`lattice.LatticeWindow`) or "face" (`face.FaceWindow`).
+        function: "module:function" in this package, or with a full module name.
+        odd: the side on which it is anomalous; None: it is reported and does not count.
+        source: the paper, or the reason.
+    """
+
+    name: str
+    of: Source
+    function: str
+    odd: Literal["low", "high"] | None
+    source: str
+
+    def read(self, window: Any) -> float:
+        """Take the reading of a window."""
+        return float(self._function()(window))
+
+    def _function(self) -> Callable[[Any], float]:
+        module, _, name = self.function.partition(":")
+        found: Callable[[Any], float] = getattr(import_module(module if "." in module else f"{__name__}.{module}"), name)
+        return found
+
+
+READINGS: dict[str, Reading] = {
+    reading.name: reading
+    for reading in (
+        Reading("agreement", "lattice", "lattice:agreement", "low", "mean at the best offset; InfoNCE, arXiv 1807.03748"),
+        Reading("worst_moment", "lattice", "lattice:worst_moment", None, "the worst 0.6 s against the whole window"),
+        Reading("speechforensics", "lattice", "lattice:speechforensics", "low", "SpeechForensics, NeurIPS 2024"),
+        Reading("factor", "lattice", "lattice:factor", "low", "FACTOR, arXiv 2311.01458"),
+        Reading("log_mean_exp", "lattice", "lattice:log_mean_exp", "high", "AVH-Align with a mean for the sum"),
+        Reading("log_sum_exp", "lattice", "lattice:log_sum_exp", "high", "AVH-Align, CVPR 2025; grows with the clip"),
+        Reading("lip_acceleration", "face", "face:lip_acceleration", "low", "generated lips start and stop smoothly"),
+        Reading("mouth_motion_variability", "face", "face:mouth_motion_variability", "low", "generated lips move evenly"),
+        Reading("mouth_temporal_noise", "face", "face:mouth_temporal_noise", "low", "generated texture is carried along"),
+        Reading("mouth_detail", "face", "face:mouth_detail", "low", "lip-sync draws the mouth at a low resolution"),
+        Reading("brow_motion", "face", "face:brow_motion", "low", "generated faces move head and brows less"),
+    )
+}
+
+
+def readings_of(source: Source) -> tuple[Reading, ...]:
+    """The readings that are taken from a lattice, or from a face."""
+    return tuple(reading for reading in READINGS.values() if reading.of == source)

@@ -1,82 +1,128 @@
-"""How the picture of a face holds together in space and time: readings of its pixels alone."""
+"""Readings of a face: how its lips move, and how its pixels hold together in space and time.
+
+All are read at one face size, so that a video of 250 pixels and one of 4K show the same detail.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, laplace
 
-from avsync.face import alignment, sample
+from avsync.face import Alignment, sample
+from avsync.face.crop import as_complex, similarity
+from avsync.face.landmarks import EYE_CORNERS, HEAD_STABLE, LIPS
 
 Floats = NDArray[np.floating]
+Region = tuple[int, int, int, int]
 
-# The part of the aligned 256×256 frame that is looked at, every second pixel: at half size, a video of 250 pixels and
-# one of 4K show the same detail.
+# The part of the aligned 256×256 frame that is read, every second pixel.
 _LEFT, _TOP, _SIDE, _STEP = 49, 56, 160, 2
 # Regions in that frame: left, right, top, bottom.
 _MOUTH, _BROW = (104, 154, 142, 176), (86, 172, 62, 82)
 _OTHERS = ((86, 118, 82, 106), (140, 172, 82, 106), (112, 146, 106, 140), (80, 106, 116, 150), (152, 178, 116, 150))
 _FLOOR = 0.05  # grey levels²; the rounding of 8-bit pixels has 1/12
+# Eye distances per frame²; a hundredth of what whole-pixel landmarks show, and above zero for a still picture.
+_LEAST_ACCELERATION = 1e-4
 
 
-def face_frames(patches: NDArray[np.uint8], points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Aligned faces at half size, float32 [T, 80, 80] grey levels, of patches [T, 192, 192] and points [T, 68, 2]."""
+@dataclass(frozen=True)
+class FaceWindow:
+    """T frames of one face, T at least 3.
+
+    Attributes:
+        faces: float32 [T, 80, 80] of `face_frames`.
+        landmarks: float32 [T, 68, 2] in pixels of the upright picture.
+        speech_share: float32 [T].
+    """
+
+    faces: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    speech_share: NDArray[np.float32]
+
+    @cached_property
+    def smooth(self) -> NDArray[np.float32]:
+        """The faces blurred by one pixel, each frame by itself: float32 [T, 80, 80]."""
+        return np.asarray(gaussian_filter(self.faces, (0, 1, 1)), np.float32)
+
+    @cached_property
+    def fine(self) -> NDArray[np.float32]:
+        """The fine detail, faces minus their blur: float32 [T, 80, 80]."""
+        return self.faces - self.smooth
+
+
+def face_frames(patches: NDArray[np.uint8], alignment: Alignment) -> NDArray[np.float32]:
+    """Aligned faces at half size, float32 [T, 80, 80] grey levels, of patches uint8 [T, 192, 192]."""
     halves = patches.reshape(len(patches), 96, 2, 96, 2).mean(axis=(2, 4)).round().astype(np.uint8)
-    turn, shift, _ = alignment(points)
     offsets = np.arange(0, _SIDE, _STEP) + (_STEP - 1) / 2
     wanted = (_LEFT + offsets[None, None, :]) + 1j * (_TOP + offsets[None, :, None])
-    source = (wanted - shift[..., None]) / turn[..., None]
+    source = (wanted - alignment.shift[..., None]) / alignment.turn[..., None]
     return sample(halves, (source - 0.5 - 0.5j) / 2).astype(np.float32)
 
 
-def mouth_detail(faces: NDArray[np.float32], weight: Floats) -> float:
+def lip_acceleration(window: FaceWindow) -> float:
+    """Log of the mean acceleration of the lip points against the head, in eye distances per frame².
+
+    Real lips start and stop abruptly and skin never rests; generators are trained to the mean of possible motions, and
+    are smooth.
+    """
+    points = window.landmarks.astype(np.float64)
+    turn, shift = similarity(points[:, HEAD_STABLE], points[:, HEAD_STABLE].mean(axis=0))
+    face = turn * as_complex(points) + shift
+    width = np.abs(face[:, EYE_CORNERS[0]] - face[:, EYE_CORNERS[1]]).mean()
+    acceleration = np.abs(np.diff(face[:, LIPS], 2, axis=0)).mean(axis=1)
+    mean = np.average(acceleration, weights=_difference_weights(window.speech_share, 2))
+    return float(np.log(max(_LEAST_ACCELERATION, mean / width)))
+
+
+def mouth_detail(window: FaceWindow) -> float:
     """Log sharpness of the mouth against eyes, nose and cheeks of the same frame.
 
     Lip-sync generators draw the mouth alone, at a low resolution.
-
-    Args:
-        faces: float32 [T, 80, 80] of `face_frames`.
-        weight: float [T], the share of speech in each frame.
     """
-    edges = np.stack([laplace(face) for face in faces])
+    edges = np.stack([laplace(face) for face in window.faces])
     mouth = _log_power(edges, _MOUTH)
-    return float(np.average(mouth - np.mean([_log_power(edges, r) for r in _OTHERS], axis=0), weights=weight))
+    others = np.mean([_log_power(edges, region) for region in _OTHERS], axis=0)
+    return float(np.average(mouth - others, weights=window.speech_share))
 
 
-def mouth_temporal_noise(faces: NDArray[np.float32], weight: Floats) -> float:
-    """Log of how fast the mouth's fine detail changes, against how much detail there is; arguments as above.
+def mouth_temporal_noise(window: FaceWindow) -> float:
+    """Log of how fast the mouth's fine detail changes, against how much detail there is.
 
     Between real frames skin, teeth and tongue change; generated texture is carried along.
     """
-    fine = faces - gaussian_filter(faces, (0, 1, 1))
-    change = np.average(_log_power(np.diff(fine, 2, axis=0), _MOUTH), weights=together(weight, 2))
-    return float(change - np.average(_log_power(fine, _MOUTH), weights=weight))
+    change = _log_power(np.diff(window.fine, 2, axis=0), _MOUTH)
+    change = np.average(change, weights=_difference_weights(window.speech_share, 2))
+    return float(change - np.average(_log_power(window.fine, _MOUTH), weights=window.speech_share))
 
 
-def brow_motion(faces: NDArray[np.float32], weight: Floats) -> float:
-    """Log of how much the brow changes from frame to frame, against its detail; arguments as above.
+def brow_motion(window: FaceWindow) -> float:
+    """Log of how much the brow changes from frame to frame, against its detail.
 
     People who talk move head and brows; generated faces move them less.
     """
-    fine = faces - gaussian_filter(faces, (0, 1, 1))
-    change = np.average(_log_power(np.diff(faces, axis=0), _BROW), weights=together(weight, 1))
-    return float(change - np.average(_log_power(fine, _BROW), weights=weight))
+    change = _log_power(np.diff(window.faces, axis=0), _BROW)
+    change = np.average(change, weights=_difference_weights(window.speech_share, 1))
+    return float(change - np.average(_log_power(window.fine, _BROW), weights=window.speech_share))
 
 
-def mouth_motion_variability(faces: NDArray[np.float32], weight: Floats) -> float:
-    """Standard deviation of the log of the mouth's motion over time; arguments as above.
+def mouth_motion_variability(window: FaceWindow) -> float:
+    """Standard deviation over time of the log of the mouth's motion.
 
     Speech moves lips in bursts and holds them for closures; generators move them evenly.
     """
-    motion = _log_power(np.diff(gaussian_filter(faces, (0, 1, 1)), axis=0), _MOUTH)
-    weights = together(weight, 1)
+    motion = _log_power(np.diff(window.smooth, axis=0), _MOUTH)
+    weights = _difference_weights(window.speech_share, 1)
     return float(np.sqrt(np.average((motion - np.average(motion, weights=weights)) ** 2, weights=weights)))
 
 
-def together(weight: Floats, order: int) -> Floats:
-    """Weights of differences of that order: each counts as its least spoken frame."""
-    return np.asarray(np.lib.stride_tricks.sliding_window_view(weight, order + 1).min(axis=1) + 1e-6)
+def _difference_weights(speech_share: Floats, order: int) -> Floats:
+    """Weights for n-th order frame differences: the lowest speech share among the frames that each one spans."""
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(speech_share, order + 1).min(axis=1) + 1e-6)
 
 
-def _log_power(pictures: Floats, region: tuple[int, int, int, int]) -> Floats:
+def _log_power(pictures: Floats, region: Region) -> Floats:
     """Log of the mean square over a region: [T]."""
     left, right, top, bottom = region
     rows = slice((top - _TOP) // _STEP, (bottom - _TOP) // _STEP)

@@ -1,0 +1,56 @@
+"""The protocol of a check."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol
+
+from avsync.recording import Need, Recording
+from avsync.score.readings import Reading
+from avsync.score.reference import Reference
+from avsync.score.windows import Combined, WindowScore
+
+# Lengths of window that calibration measures (s); between them, quantiles are interpolated.
+LENGTHS = (1.5, 2.0, 2.5, 3.0)
+
+Clips = Callable[[Recording], Iterator[Any]]
+
+
+class Check(Protocol):
+    """One question about a recording. Checks keep nothing of a recording: one serves many.
+
+    Attributes:
+        name: as options, results and `avsync.checks.registry` call it.
+        needs: what the recording must have.
+        readings: what is measured in a window; those with a side (`Reading.odd`) count in the score.
+        ranked_by: the reading that ranks recordings as long as there is no calibration.
+        lengths: of the windows that calibration measures (s).
+        clips: the function that reads the recording's clips. Checks with the same function share one pass over the
+            file, so it is compared by identity.
+        reference: its own calibration, if its checkpoint has one; that of the model counts first.
+    """
+
+    name: str
+    needs: tuple[Need, ...]
+    readings: tuple[Reading, ...]
+    ranked_by: str
+    lengths: tuple[float, ...]
+    reference: Reference | None
+
+    @property
+    def clips(self) -> Clips: ...  # noqa: D102
+
+    def windows(self, clip: Any) -> Iterator[Any]:
+        """Cut a clip into windows."""
+
+    def measure(self, window: Any) -> WindowScore:
+        """Take the readings of a window."""
+
+    def combine(self, windows: Sequence[WindowScore]) -> Combined | None:
+        """Read all windows of one face together; None if there is too little to judge."""
+
+
+def by_clips(checks: Iterable[Check]) -> dict[Clips, list[Check]]:
+    """The checks, grouped by the clips that they look at."""
+    groups: dict[Clips, list[Check]] = {}
+    for check in checks:
+        groups.setdefault(check.clips, []).append(check)
+    return groups

@@ -1,0 +1,43 @@
+"""The registry of checks, in the order in which they are asked. Importing it imports nothing heavy.
+
+To add a check, write its file with a function `load(checkpoint, device) -> Check`, and add its line here;
+`docs/adding.md` shows how.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class CheckInfo:
+    """One check in words, and how it is loaded.
+
+    Attributes:
+        name: as options and results call it.
+        question: what it asks of a recording.
+        finding: what a suspicious recording shows.
+        loader: "module:function".
+    """
+
+    name: str
+    question: str
+    finding: str
+    loader: str
+
+
+CHECKS: dict[str, CheckInfo] = {
+    check.name: check
+    for check in (
+        CheckInfo(
+            "lips",
+            "Do these lips and this speech go together?",
+            "lip movements do not match the speech",
+            "avsync.checks.lips:load",
+        ),
+        CheckInfo(
+            "face",
+            "Does this face look and move as cameras record faces?",
+            "the face moves or looks unlike recorded faces",
+            "avsync.checks.face:load",
+        ),
+    )
+}

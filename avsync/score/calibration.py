@@ -1,0 +1,146 @@
+"""The calibration of a model: a reference for each check, and one for the checks together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from avsync.errors import UsageError
+from avsync.score.quantiles import Floats, conformal, read_lengths, read_table, weighted_quantiles
+from avsync.score.readings import Reading
+from avsync.score.reference import Reference, left_out_log_p
+
+# Raise it whenever the same file gets other readings: older calibrations are then refused.
+VERSION = 2
+
+Readings = Mapping[str, Sequence[Reading]]  # by check
+Values = Mapping[float, Mapping[str, Mapping[str, Floats]]]  # by length (s), check and reading: float [n]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What real clips were measured under; scores under other conditions are not comparable.
+
+    Attributes:
+        trim: what silence was left out.
+        faces: key of the face detector and its landmarks.
+        version: of the readings.
+    """
+
+    trim: str
+    faces: str
+    version: int = VERSION
+
+
+@dataclass(frozen=True)
+class Joint:
+    """The largest `log_p` of several checks on the same real windows: quantiles float [L, 101] by length [L]."""
+
+    seconds: Floats
+    people: Floats
+    scores: Floats
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What real recordings look like to a model's checks.
+
+    Attributes:
+        conditions: what was measured under.
+        references: by check.
+        joint: of sets of checks, named in alphabetical order.
+    """
+
+    conditions: Conditions
+    references: dict[str, Reference]
+    joint: dict[tuple[str, ...], Joint]
+
+    @classmethod
+    def fit(cls, conditions: Conditions, values: Values, people: Mapping[float, Sequence[str]], checks: Readings) -> Self:
+        """Measure real windows, each of which every check has measured.
+
+        Args:
+            conditions: what they were measured under.
+            values: by length of window (s), check and reading, float [n].
+            people: by length, whose window each is.
+            checks: by check, its readings.
+        """
+        references = {
+            name: Reference.fit({length: values[length][name] for length in values}, people, readings)
+            for name, readings in checks.items()
+        }
+        joint = {tuple(sorted(checks)): _fit_joint(values, people, checks)} if len(checks) > 1 else {}
+        return cls(conditions, references, joint)
+
+    def joined(self, other: Self) -> Self:
+        """This calibration with the checks of another, made under the same conditions."""
+        return replace(self, references={**self.references, **other.references}, joint={**self.joint, **other.joint})
+
+    def fuse(self, scores: Mapping[str, float], seconds: Mapping[str, float]) -> tuple[float, float]:
+        """The `anomaly_score` and the p-value of several checks together.
+
+        Checks that were calibrated together are compared with real windows; for other sets the smallest p-value is
+        multiplied by their number (Bonferroni), which keeps the level too.
+
+        Args:
+            scores: by check, its score, at least one.
+            seconds: by check, the length of its windows (s).
+        """
+        logs = {name: self.references[name].log_p(score, seconds[name]) for name, score in scores.items()}
+        largest = max(logs.values())
+        joint = self.joint.get(tuple(sorted(scores)))
+        if joint is not None:
+            length = float(np.mean([seconds[name] for name in scores]))
+            return largest, conformal(largest, joint.scores, joint.seconds, joint.people, length)
+        smallest = min(self.references[name].p_value(score, seconds[name]) for name, score in scores.items())
+        return largest, min(1.0, len(scores) * smallest)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: quantiles, counts and conditions, nothing else."""
+        return {
+            "conditions": asdict(self.conditions),
+            "checks": {name: reference.to_dict() for name, reference in self.references.items()},
+            "joint": {"+".join(names): _joint_to_dict(joint) for names, joint in self.joint.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Any, checks: Readings) -> Self:
+        """Read what `to_dict` gave; of these checks, those that it has.
+
+        Raises:
+            UsageError: it is something else, damaged or of another version.
+        """
+        try:
+            said = data["conditions"]
+            conditions = Conditions(str(said["trim"]), str(said["faces"]), int(said["version"]))
+            if conditions.version != VERSION:
+                raise ValueError("version")
+            stored = data["checks"]
+            references = {n: Reference.from_dict(stored[n], readings) for n, readings in checks.items() if n in stored}
+            joint = {tuple(names.split("+")): _joint_from_dict(table) for names, table in data["joint"].items()}
+            return cls(conditions, references, joint)
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+            raise UsageError("the checkpoint has no calibration of this version; run avsync calibrate") from error
+
+
+def _fit_joint(values: Values, people: Mapping[float, Sequence[str]], checks: Readings) -> Joint:
+    lengths, scores = sorted(values), []
+    for length in lengths:
+        logs = [left_out_log_p(values[length][name], people[length], readings) for name, readings in checks.items()]
+        scores.append(weighted_quantiles(np.max(logs, axis=0), np.array(people[length])))
+    counts = np.array([len(set(people[length])) for length in lengths], np.float64)
+    return Joint(np.array(lengths, np.float64), counts, np.stack(scores))
+
+
+def _joint_to_dict(joint: Joint) -> dict[str, Any]:
+    return {
+        "seconds": joint.seconds.tolist(),
+        "people": joint.people.tolist(),
+        "scores": np.round(joint.scores, 5).tolist(),
+    }
+
+
+def _joint_from_dict(data: Any) -> Joint:
+    seconds, people = read_lengths(data["seconds"], data["people"])
+    return Joint(seconds, people, read_table(data["scores"], seconds))

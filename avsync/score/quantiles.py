@@ -1,0 +1,66 @@
+"""Tables of quantiles by length of window, every person weighing the same."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+# Enough for a 1 % p-value, and no clip can be told from it.
+SHARES = np.linspace(0, 1, 101)
+
+
+def weighted_quantiles(values: Floats, people: NDArray[np.str_]) -> Floats:
+    """Quantiles of values [n] at `SHARES`, every person of the same weight: [101]."""
+    _, person, count = np.unique(people, return_inverse=True, return_counts=True)
+    order = np.argsort(values)
+    weight = (1 / count[person])[order]
+    share = (np.cumsum(weight) - weight / 2) / weight.sum()
+    return np.interp(SHARES, share, values[order])
+
+
+def at_length(table: Floats, lengths: Floats, seconds: float) -> Floats:
+    """The quantiles of windows of `seconds`, interpolated between the lengths measured: [L, 101] to [101]."""
+    return np.array([np.interp(seconds, lengths, column) for column in table.T])
+
+
+def conformal(value: float, table: Floats, lengths: Floats, people: Floats, seconds: float) -> float:
+    """The share of real windows of that length with at least this value, this one counted in.
+
+    People, not windows, are drawn independently: no p-value is below one in as many people and one more.
+    """
+    share = 1 - float(np.interp(value, at_length(table, lengths, seconds), SHARES))
+    return counted(share, people, lengths, seconds)
+
+
+def counted(share: float, people: Floats, lengths: Floats, seconds: float) -> float:
+    """A share of real windows with this window counted in, at most 1."""
+    count = float(np.interp(seconds, lengths, people))
+    return float(min(1.0, (share * count + 1) / (count + 1)))
+
+
+def read_table(data: Any, lengths: Floats) -> Floats:
+    """A table [L, 101] of finite numbers.
+
+    Raises:
+        ValueError, TypeError: it is something else.
+    """
+    table = np.array(data, np.float64)
+    if table.shape != (len(lengths), len(SHARES)) or not np.isfinite(table).all():
+        raise ValueError("quantiles")
+    return table
+
+
+def read_lengths(seconds: Any, people: Any) -> tuple[Floats, Floats]:
+    """The lengths measured (s), rising, and of how many people there are windows of each: [L], [L].
+
+    Raises:
+        ValueError, TypeError: they are something else.
+    """
+    lengths, counts = np.array(seconds, np.float64), np.array(people, np.float64)
+    if lengths.ndim != 1 or not len(lengths) or counts.shape != lengths.shape or (np.diff(lengths) <= 0).any():
+        raise ValueError("lengths")
+    if not (np.isfinite(lengths).all() and np.isfinite(counts).all() and (lengths > 0).all() and (counts >= 1).all()):
+        raise ValueError("lengths")
+    return lengths, counts
