@@ -34,7 +34,7 @@ def calibrate(
     output: Path,
     *,
     on_progress: Progress | None = None,
-    fewest_people: int = FEWEST_PEOPLE,
+    fewest_people: int | None = None,
 ) -> Calibration:
     """Fit the references on real recordings of people the model has not seen, and write them with the weights.
 
@@ -44,20 +44,22 @@ def calibrate(
         setup: the trained model and its checks.
         output: the calibrated checkpoint, `.safetensors`.
         on_progress: called with the number of clips done and of all.
-        fewest_people: how many people are needed at a length of window.
+        fewest_people: how many people are needed at a length of window; None: `FEWEST_PEOPLE`.
 
     Raises:
         UsageError: too few people, or a reading that grows with the clip.
     """
-    if any(r.name == "log_sum_exp" for check in setup.checks for r in check.readings):
-        raise UsageError("log_sum_exp grows with the length of a clip, so it cannot be calibrated; take log_mean_exp")
+    for reading in (reading for check in setup.checks for reading in check.readings if reading.grows):
+        raise UsageError(
+            f"{reading.name} grows with the length of a clip, so it cannot be calibrated; choose another --reading"
+        )
     trained_on = set(setup.checkpoint.notes.get("provenance", {}).get("data", {}).get("trained_on", []))
     records = [record for record in records if record.speaker not in trained_on]
     conditions = Conditions(setup.trim, setup.faces.key)
     calibration = Calibration(conditions, {}, {})
     for checks in by_clips(setup.checks).values():  # only checks that look at the same clips can be fused by measurement
         measured = _measure(records, checks, setup, on_progress)
-        calibration = calibration.joined(_fit(measured, checks, conditions, fewest_people))
+        calibration = calibration.joined(_fit(measured, checks, conditions, fewest_people or FEWEST_PEOPLE))
     notes = {**setup.checkpoint.notes, "calibration": calibration.to_dict()}
     save_checkpoint(setup.checkpoint.model, output, notes)
     return calibration

@@ -54,7 +54,7 @@ class LipsCheck:
         model, mel = self._model, log_mel(window.waveform)
         lips, speech = model.encode(window.landmarks, window.mouths, mel, window.speech_share)
         share = torch.from_numpy(window.speech_share)
-        grid = lattice(lips, speech, share, float(model.temperature), TAU)
+        grid = lattice(lips, speech, share, model.temperature.item(), TAU)
         score = WindowScore(
             track=window.track,
             start=window.start,

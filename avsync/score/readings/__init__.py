@@ -21,6 +21,7 @@ class Reading:
         function: "module:function" in this package, or with a full module name.
         odd: the side on which it is anomalous; None: it is reported and does not count.
         source: the paper, or the reason.
+        grows: whether it grows with the length of the window, so that lengths cannot be compared.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Reading:
     function: str
     odd: Literal["low", "high"] | None
     source: str
+    grows: bool = False
 
     def read(self, window: Any) -> float:
         """Take the reading of a window."""
@@ -47,7 +49,7 @@ READINGS: dict[str, Reading] = {
         Reading("speechforensics", "lattice", "lattice:speechforensics", "low", "SpeechForensics, NeurIPS 2024"),
         Reading("factor", "lattice", "lattice:factor", "low", "FACTOR, arXiv 2311.01458"),
         Reading("log_mean_exp", "lattice", "lattice:log_mean_exp", "high", "AVH-Align with a mean for the sum"),
-        Reading("log_sum_exp", "lattice", "lattice:log_sum_exp", "high", "AVH-Align, CVPR 2025; grows with the clip"),
+        Reading("log_sum_exp", "lattice", "lattice:log_sum_exp", "high", "AVH-Align, CVPR 2025", grows=True),
         Reading("lip_acceleration", "face", "face:lip_acceleration", "low", "generated lips start and stop smoothly"),
         Reading("mouth_motion_variability", "face", "face:mouth_motion_variability", "low", "generated lips move evenly"),
         Reading("mouth_temporal_noise", "face", "face:mouth_temporal_noise", "low", "generated texture is carried along"),

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter, laplace
 
 from avsync.face import Alignment, sample
 from avsync.face.crop import as_complex, similarity
-from avsync.face.landmarks import EYE_CORNERS, HEAD_STABLE, LIPS
+from avsync.face.landmarks import HEAD_FRAME_POINTS, LIPS, OUTER_EYE_CORNERS
 
 Floats = NDArray[np.floating]
 Region = tuple[int, int, int, int]
@@ -68,9 +68,9 @@ def lip_acceleration(window: FaceWindow) -> float:
     are smooth.
     """
     points = window.landmarks.astype(np.float64)
-    turn, shift = similarity(points[:, HEAD_STABLE], points[:, HEAD_STABLE].mean(axis=0))
+    turn, shift = similarity(points[:, HEAD_FRAME_POINTS], points[:, HEAD_FRAME_POINTS].mean(axis=0))
     face = turn * as_complex(points) + shift
-    width = np.abs(face[:, EYE_CORNERS[0]] - face[:, EYE_CORNERS[1]]).mean()
+    width = np.abs(face[:, OUTER_EYE_CORNERS[0]] - face[:, OUTER_EYE_CORNERS[1]]).mean()
     acceleration = np.abs(np.diff(face[:, LIPS], 2, axis=0)).mean(axis=1)
     mean = np.average(acceleration, weights=_difference_weights(window.speech_share, 2))
     return float(np.log(max(_LEAST_ACCELERATION, mean / width)))
