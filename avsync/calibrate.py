@@ -57,7 +57,9 @@ def calibrate(
     records = [record for record in records if record.speaker not in trained_on]
     conditions = Conditions(setup.trim, setup.faces.key)
     calibration = Calibration(conditions, {}, {})
-    for checks in by_clips(setup.checks).values():  # only checks that look at the same clips can be fused by measurement
+    for checks in by_clips(
+        setup.checks
+    ).values():  # only checks that look at the same clips can be fused by measurement
         measured = _measure(records, checks, setup, on_progress)
         calibration = calibration.joined(_fit(measured, checks, conditions, fewest_people or FEWEST_PEOPLE))
     notes = {**setup.checkpoint.notes, "calibration": calibration.to_dict()}
@@ -86,8 +88,7 @@ def _fit(measured: Windows, checks: Sequence[Check], conditions: Conditions, few
     values = {
         length: {
             check.name: {
-                r.name: np.array([window[check.name][r.name] for _, window in measured[length]])
-                for r in check.readings
+                r.name: np.array([window[check.name][r.name] for _, window in measured[length]]) for r in check.readings
             }
             for check in checks
         }

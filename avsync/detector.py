@@ -1,33 +1,24 @@
 """Detector: a file in, a Verdict out."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from avsync.align.lattice import mean_over_time
-from avsync.checks.interface import Check, by_clips
 from avsync.checks.load import load_setup
-from avsync.errors import CannotJudge, Reason, UsageError
+from avsync.checks.measure import Keep, Windows, artefacts, measure
+from avsync.errors import CannotJudge, UsageError
 from avsync.media import FPS, RATE, MediaInfo
 from avsync.recording import Progress, Recording, open_recording
 from avsync.score.judge import Judged, fuse, judge_check, judge_track, speakers
 from avsync.score.verdict import Artefacts, CheckResult, TrackVerdict, Verdict
-from avsync.score.windows import SHORTEST, WindowScore
 from avsync.speech import Trim
-
-Keep = Literal["lattice", "mouths"]
 
 _MIN_FPS = 20  # below, pictures are shown twice on the 25 Hz clock
 _LONG_LAG = 280.0  # ms; 7 frames, the largest constant lag met in real web video
 
-Scores = dict[str, dict[int | None, list[WindowScore]]]  # by check and face
-Results = dict[str, dict[int | None, Judged]]
+Results = dict[str, dict[int | None, Judged]]  # by check and face; None: the recording as a whole
 
 
 class Detector:
@@ -123,47 +114,27 @@ class Detector:
             return _refused(verdict, dict.fromkeys(self.checks, refusal))
         if self._setup.store is not None:
             self._setup.store.recall(recording)
-        scores, refusals = self._measure(recording, keep)
-        results = self._judge_checks(scores)
+        windows, refusals = measure(recording, self._setup.checks, keep)
+        results = self._judge_checks(windows)
         verdict = replace(verdict, warnings=recording.warnings, **_speech_facts(recording))
         if not results:
             return _refused(verdict, refusals)
-        return self._verdict(verdict, results, refusals, _artefacts(scores, keep))
+        return self._verdict(verdict, results, refusals, artefacts(windows, keep))
 
-    def _measure(self, recording: Recording, keep: Collection[Keep]) -> tuple[Scores, dict[str, CannotJudge]]:
-        """The windows of every check, one pass for checks that look at the same clips, and why others have none."""
-        scores: Scores = {check.name: defaultdict(list) for check in self._setup.checks}
-        refusals: dict[str, CannotJudge] = {}
-        for clips, checks in by_clips(self._setup.checks).items():
-            longest = 0
-            try:
-                recording.require(*{need for check in checks for need in check.needs})
-                for clip in clips(recording):
-                    longest = max(longest, len(clip))
-                    for check, window in _windows(checks, clip):
-                        scores[check.name][window.track].append(_kept(window, keep))
-            except CannotJudge as refusal:
-                refusals |= dict.fromkeys((check.name for check in checks), refusal)
-                for check in checks:
-                    scores[check.name].clear()
-            else:
-                refusals |= dict.fromkeys((check.name for check in checks), _too_little(longest))
-        return scores, refusals
-
-    def _judge_checks(self, scores: Scores) -> Results:
+    def _judge_checks(self, windows: Windows) -> Results:
         """By check, the faces that have a score."""
         calibration, results = self._setup.calibration, Results()
         for check in self._setup.checks:
             reference = calibration.references[check.name] if calibration else None
-            for track, windows in sorted(scores[check.name].items(), key=lambda item: item[0] or 0):
-                combined = check.combine(windows)
+            for track, of_track in sorted(windows[check.name].items(), key=lambda item: item[0] or 0):
+                combined = check.combine(of_track)
                 if combined is not None:
                     judged = judge_check(combined, check.readings, check.ranked_by, reference)
                     results.setdefault(check.name, {})[track] = judged
         return results
 
     def _verdict(
-        self, verdict: Verdict, results: Results, refusals: dict[str, CannotJudge], artefacts: dict[int, Artefacts]
+        self, verdict: Verdict, results: Results, refusals: dict[str, CannotJudge], kept: dict[int, Artefacts]
     ) -> Verdict:
         calibration = self._setup.calibration
         whole = {name: judged[None] for name, judged in results.items() if None in judged}
@@ -188,26 +159,11 @@ class Detector:
             p_value=p_value,
             anomaly_score=anomaly_score,
             decisive_track=decisive.track if decisive else None,
-            checks={
-                name: _check_result(results.get(name, {}), decisive, refusals[name]) for name in self.checks
-            },
+            checks={name: _check_result(results.get(name, {}), decisive, refusals[name]) for name in self.checks},
             tracks=tracks,
             warnings=[*verdict.warnings, *_warnings(verdict, decisive, calibrated=calibration is not None)],
-            artefacts=artefacts,
+            artefacts=kept,
         )
-
-
-def _windows(checks: list[Check], clip: Any) -> Iterator[tuple[Check, WindowScore]]:
-    for check in checks:
-        for window in check.windows(clip):
-            yield check, check.measure(window)
-
-
-def _kept(window: WindowScore, keep: Collection[Keep]) -> WindowScore:
-    """The window without mouth crops, unless they are asked for: they are most of its memory."""
-    if "mouths" in keep or "mouths" not in window.artefacts:
-        return window
-    return replace(window, artefacts={name: array for name, array in window.artefacts.items() if name != "mouths"})
 
 
 def _by_track(results: Results) -> dict[int, dict[str, Judged]]:
@@ -236,39 +192,6 @@ def _refused(verdict: Verdict, refusals: dict[str, CannotJudge]) -> Verdict:
     first = next(iter(refusals.values()))
     checks = {name: CheckResult(reason=r.reason, detail=r.detail) for name, r in refusals.items()}
     return replace(verdict, reason=first.reason, detail=first.detail, checks=checks)
-
-
-def _too_little(longest: int) -> CannotJudge:
-    """Why no window of clips of at most so many frames has a score."""
-    if longest < SHORTEST:
-        return CannotJudge(
-            Reason.TOO_SHORT,
-            f"a face is seen for {longest / FPS:.1f} s of speech; {SHORTEST / FPS:.1f} s are needed",
-        )
-    return CannotJudge(Reason.NO_SPEECH, "less than half a second of speech is heard while a face is seen")
-
-
-def _artefacts(scores: Scores, keep: Collection[Keep]) -> dict[int, Artefacts]:
-    """By face, the arrays of its windows, one after another."""
-    names = {"lattice": ("times", "speech_share", "lattice"), "mouths": ("times", "mouths")}
-    wanted = {name for key in keep for name in names[key]}
-    found: dict[int, Artefacts] = defaultdict(dict)
-    for by_track in scores.values() if wanted else ():
-        for track, windows in by_track.items():
-            for name in wanted:
-                arrays = [window.artefacts[name] for window in windows if name in window.artefacts]
-                if arrays and track is not None:
-                    found[track][name] = np.concatenate(arrays)
-    for arrays_of_track in found.values():
-        if "lattice" in arrays_of_track:
-            arrays_of_track["lag_curve"] = _lag_curve(arrays_of_track)
-    return dict(found)
-
-
-def _lag_curve(artefacts: Artefacts) -> NDArray[np.float32]:
-    """The lattice's mean over speech, float32 [31], in nats."""
-    lattice, share = (torch.from_numpy(artefacts[name]) for name in ("lattice", "speech_share"))
-    return np.asarray(mean_over_time(lattice, share).numpy())
 
 
 def _facts(info: MediaInfo) -> dict[str, Any]:
@@ -300,7 +223,9 @@ def _warnings(verdict: Verdict, decisive: TrackVerdict | None, *, calibrated: bo
         warnings.append(f"only {verdict.fps:.0f} pictures per second: lips are judged less surely")
     if decisive is not None and decisive.lag_ms is not None and abs(decisive.lag_ms) >= _LONG_LAG:
         direction = "after" if decisive.lag_ms > 0 else "before"
-        warnings.append(f"the sound comes {abs(decisive.lag_ms):.0f} ms {direction} the lips: more than most real files")
+        warnings.append(
+            f"the sound comes {abs(decisive.lag_ms):.0f} ms {direction} the lips: more than most real files"
+        )
     if not calibrated:
         warnings.append("not calibrated on real recordings: avsync calibrate does that")
     return warnings

@@ -111,9 +111,7 @@ class Recording:
                 found = True
                 yield clip
         if widest and not found:
-            raise CannotJudge(
-                Reason.LOW_RESOLUTION, f"the face is {widest:.0f} pixels wide; {_MIN_FACE} are needed"
-            )
+            raise CannotJudge(Reason.LOW_RESOLUTION, f"the face is {widest:.0f} pixels wide; {_MIN_FACE} are needed")
         if not found:
             raise CannotJudge(Reason.NO_FACE, "no face is seen while somebody speaks")
 

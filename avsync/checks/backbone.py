@@ -46,9 +46,7 @@ class LatticeClip:
     def __getitem__(self, span: slice) -> "LatticeClip":
         """The rows of `span` (step 1)."""
         begin = span.indices(len(self))[0]
-        return LatticeClip(
-            self.track, self.start + begin / FPS, self.box, self.lattice[span], self.speech_share[span]
-        )
+        return LatticeClip(self.track, self.start + begin / FPS, self.box, self.lattice[span], self.speech_share[span])
 
 
 class BackboneCheck:

@@ -1,6 +1,5 @@
 """From a checkpoint, or none, to the checks it serves and their calibration."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib import import_module

@@ -57,7 +57,9 @@ class Calibration:
     joint: dict[tuple[str, ...], Joint]
 
     @classmethod
-    def fit(cls, conditions: Conditions, values: Values, people: Mapping[float, Sequence[str]], checks: Readings) -> Self:
+    def fit(
+        cls, conditions: Conditions, values: Values, people: Mapping[float, Sequence[str]], checks: Readings
+    ) -> Self:
         """Measure real windows, each of which every check has measured.
 
         Args:

@@ -34,9 +34,7 @@ class Judged:
     combined: Combined
 
 
-def judge_check(
-    combined: Combined, readings: Sequence[Reading], ranked_by: str, reference: Reference | None
-) -> Judged:
+def judge_check(combined: Combined, readings: Sequence[Reading], ranked_by: str, reference: Reference | None) -> Judged:
     """Score one check on one face: the mean score of its units, compared with single real windows.
 
     A mean of several windows varies less than one, so that the p-value of a long track is, if anything, too large.
@@ -44,9 +42,7 @@ def judge_check(
     units = combined.units
     weights = [unit.speech_seconds for unit in units]
     seconds = float(np.average([unit.seconds for unit in units], weights=weights))
-    means = {
-        r.name: float(np.average([unit.readings[r.name] for unit in units], weights=weights)) for r in readings
-    }
+    means = {r.name: float(np.average([unit.readings[r.name] for unit in units], weights=weights)) for r in readings}
     if reference is None:
         sign = 1 if next(r for r in readings if r.name == ranked_by).odd == "high" else -1
         score = CheckScore(sign * means[ranked_by], None, {name: ReadingValue(v) for name, v in means.items()})
