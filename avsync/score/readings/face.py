@@ -92,8 +92,8 @@ def mouth_temporal_noise(window: FaceWindow) -> float:
 
     Between real frames skin, teeth and tongue change; generated texture is carried along.
     """
-    change = _log_power(np.diff(window.fine, 2, axis=0), _MOUTH)
-    change = np.average(change, weights=_difference_weights(window.speech_share, 2))
+    changes = _log_power(np.diff(window.fine, 2, axis=0), _MOUTH)
+    change = np.average(changes, weights=_difference_weights(window.speech_share, 2))
     return float(change - np.average(_log_power(window.fine, _MOUTH), weights=window.speech_share))
 
 
@@ -102,8 +102,8 @@ def brow_motion(window: FaceWindow) -> float:
 
     People who talk move head and brows; generated faces move them less.
     """
-    change = _log_power(np.diff(window.faces, axis=0), _BROW)
-    change = np.average(change, weights=_difference_weights(window.speech_share, 1))
+    changes = _log_power(np.diff(window.faces, axis=0), _BROW)
+    change = np.average(changes, weights=_difference_weights(window.speech_share, 1))
     return float(change - np.average(_log_power(window.fine, _BROW), weights=window.speech_share))
 
 
