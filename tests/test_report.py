@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import fields, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from avsync.checks.registry import CHECKS
 from avsync.errors import Reason, UsageError
 from avsync.report import (
     print_table,
     print_verdict,
-    printable,
     sentence,
     to_csv,
     to_html,
@@ -24,9 +24,12 @@ from avsync.report import (
     write_report,
 )
 from avsync.report.json import DOCS
-from avsync.report.wording import lag, percent, span
-from avsync.score.verdict import Reading, Segment, TrackVerdict, Verdict
+from avsync.report.wording import lag, not_asked, percent, span
+from avsync.score.verdict import CheckResult, CheckScore, ReadingValue, Segment, TrackVerdict, Verdict, WindowResult
+from avsync.text import printable
 
+LIPS = CheckScore(4.2, 0.0065, {"agreement": ReadingValue(0.31, 1.2, 0.024)})
+FACE = CheckScore(0.4, 0.4, {"mouth_detail": ReadingValue(-0.1, 0.7, 0.013)})
 TRACK = TrackVerdict(
     track=0,
     start=0.2,
@@ -34,18 +37,23 @@ TRACK = TrackVerdict(
     box=(100, 80, 220, 200),
     speech_seconds=6.5,
     lag_ms=40.0,
-    readings={"global": Reading(0.31, 1.2, 0.024), "local": Reading(-0.1, 0.7, 0.013)},
-    aspects={"speech": 0.0065, "picture": 0.4},
-    oddness=4.2,
+    checks={"lips": LIPS, "face": FACE},
+    anomaly_score=4.2,
     p_value=0.013,
     segments=[Segment(3.2, 4.4, 0.004)],
 )
+
+
+def result(score, windows=()):
+    return CheckResult(score.anomaly_score, score.p_value, score.readings, list(windows))
+
+
 SUSPICIOUS = Verdict(
     path="clip.mp4",
     verdict="suspicious",
     p_value=0.013,
-    oddness=4.2,
-    rests_on=0,
+    anomaly_score=4.2,
+    decisive_track=0,
     sha256="ab" * 32,
     duration=8.0,
     width=640,
@@ -53,6 +61,7 @@ SUSPICIOUS = Verdict(
     fps=29.97,
     audio_rate=48000,
     resampled=True,
+    checks={"lips": result(LIPS, [WindowResult(3.2, 4.4, 4.4, 0.004, track=0)]), "face": result(FACE)},
     tracks=[TRACK],
     model="toy",
     weights_sha256="cd" * 32,
@@ -61,28 +70,56 @@ CONSISTENT = replace(
     SUSPICIOUS,
     verdict="consistent",
     p_value=0.42,
-    rests_on=1,
+    decisive_track=1,
     tracks=[
         replace(TRACK, p_value=0.6, segments=[]),
         replace(TRACK, track=1, p_value=0.42, lag_ms=-40.0, segments=[]),
     ],
 )
-REFUSED = Verdict("clip.mp4", "cannot_judge", Reason.NO_FACE, "no face in any picture")
+UNCALIBRATED = CheckScore(-0.312, None, {"speechforensics": ReadingValue(0.312)})
 MEASURED = Verdict(
     "clip.mp4",
     "measured",
-    oddness=-0.312,
-    rests_on=0,
+    anomaly_score=-0.312,
+    decisive_track=0,
     sha256="ab" * 32,
-    tracks=[TrackVerdict(0, 0.2, 7.9, (1, 2, 3, 4), 6.5, 40.0, {"speechforensics": Reading(0.312)}, oddness=-0.312)],
+    checks={"lips": result(UNCALIBRATED)},
+    tracks=[TrackVerdict(0, 0.2, 7.9, (1, 2, 3, 4), 6.5, 40.0, {"lips": UNCALIBRATED}, -0.312)],
 )
-ALL = [SUSPICIOUS, CONSISTENT, MEASURED, REFUSED]
+UNREADABLE = Verdict("clip.mp4", "cannot_judge", Reason.UNREADABLE, "no such file")
+
+
+def refused(path="clip.mp4", detail="no face in any frame"):
+    check = CheckResult(reason=Reason.NO_FACE, detail=detail)
+    return Verdict(path, "cannot_judge", Reason.NO_FACE, detail, checks={"lips": check, "face": check})
+
+
+REFUSED = refused()
+# A check that is registered nowhere, of the recording as a whole: the report needs no edit for it.
+NO_VIDEO = CheckResult(reason=Reason.NO_VIDEO, detail="the file has no moving picture")
+HUM = CheckResult(
+    anomaly_score=3.0,
+    p_value=0.02,
+    readings={"pitch": ReadingValue(1.5, 98.0, 0.04)},
+    windows=[WindowResult(0.0, 2.0, 3.0, 0.01), WindowResult(2.0, 4.0, 0.3, 0.5)],
+)
+VOICE = Verdict(
+    "voice.wav",
+    "suspicious",
+    p_value=0.02,
+    anomaly_score=3.0,
+    sha256="ab" * 32,
+    duration=4.0,
+    audio_rate=16000,
+    checks={"lips": NO_VIDEO, "face": NO_VIDEO, "hum": HUM},
+)
+ALL = [SUSPICIOUS, CONSISTENT, MEASURED, REFUSED, UNREADABLE, VOICE]
 
 names = st.text(st.characters(codec=None), min_size=1, max_size=30)
 
 
 class Page(HTMLParser):
-    """The tags of a page in their order, its words, and whether all that is open is closed."""
+    """The tags of a page in order, and its words; asserts that every tag is closed."""
 
     def __init__(self, text):
         super().__init__()
@@ -119,36 +156,68 @@ def rows(verdicts):
 
 
 class TestWords:
-    def test_suspicious(self):
+    def test_suspicious_says_the_finding_of_the_most_anomalous_check(self):
         assert verdict_line(SUSPICIOUS) == (
-            "clip.mp4: suspicious — face 0 (0.2–7.9 s) moves its lips unlike the speech that is heard: "
-            "only 1.3 % of real clips are at least as odd (p = 0.013); sound comes 40 ms after the lips; "
-            "odd by themselves: 3.2–4.4 s"
+            "clip.mp4: suspicious — face 0 (0.2–7.9 s): lip movements do not match the speech; "
+            "only 1.3 % of real recordings score as high (p = 0.013); the sound comes 40 ms after the lips; "
+            "suspicious segments: 3.2–4.4 s"
         )
+        other = replace(TRACK, checks={"lips": FACE, "face": LIPS})
+        assert "the face moves or looks unlike recorded faces" in sentence(replace(SUSPICIOUS, tracks=[other]))
 
-    def test_consistent_names_the_face_it_rests_on(self):
+    def test_consistent_names_the_decisive_face_and_its_checks(self):
         assert verdict_line(CONSISTENT) == (
-            "clip.mp4: consistent — face 1 (0.2–7.9 s) speaks and looks as people in real clips do: "
-            "42 % of real clips are at least as odd (p = 0.42); sound comes 40 ms before the lips"
+            "clip.mp4: consistent — face 1 (0.2–7.9 s): nothing unusual in lips and face; "
+            "42 % of real recordings score as high (p = 0.42); the sound comes 40 ms before the lips"
         )
+        lips_only = [replace(track, checks={"lips": LIPS}) for track in CONSISTENT.tracks]
+        assert "nothing unusual in lips;" in sentence(replace(CONSISTENT, tracks=lips_only))
 
-    def test_the_share_is_the_verdicts_which_counts_the_speakers(self):
-        assert "3.9 % of real clips are at least as odd (p = 0.039)" in sentence(replace(SUSPICIOUS, p_value=0.039))
+    def test_the_share_is_that_of_the_verdict_which_counts_the_speakers(self):
+        text = sentence(replace(SUSPICIOUS, p_value=0.039))
+        assert "3.9 % of real recordings score as high (p = 0.039)" in text
 
     def test_measured_says_the_reading_and_no_share(self):
         assert verdict_line(MEASURED) == (
-            "clip.mp4: measured — face 0 (0.2–7.9 s) has speechforensics 0.312; sound comes 40 ms after the lips"
+            "clip.mp4: measured — face 0 (0.2–7.9 s): speechforensics 0.312; the sound comes 40 ms after the lips"
         )
 
-    def test_cannot_judge(self):
-        assert verdict_line(REFUSED) == "clip.mp4: cannot judge — no_face: no face in any picture"
+    def test_cannot_judge_says_which_checks_were_not_asked(self):
+        assert verdict_line(REFUSED) == (
+            "clip.mp4: cannot judge — no_face: no face in any frame (not asked: lips, face)"
+        )
+        assert not_asked(REFUSED) == []
 
-    def test_many_passages_are_counted(self):
+    def test_cannot_judge_without_checks(self):
+        assert verdict_line(UNREADABLE) == "clip.mp4: cannot judge — unreadable: no such file"
+
+    def test_checks_with_the_same_reason_share_a_line(self):
+        assert not_asked(VOICE) == ["lips, face: not asked, no_video: the file has no moving picture"]
+        mixed = replace(VOICE, checks={**VOICE.checks, "face": REFUSED.checks["face"]})
+        assert not_asked(mixed) == [
+            "lips: not asked, no_video: the file has no moving picture",
+            "face: not asked, no_face: no face in any frame",
+        ]
+
+    def test_a_check_of_the_recording_as_a_whole_has_no_face_and_no_lag(self):
+        assert sentence(VOICE) == (
+            "recording (0.0–4.0 s): the check hum finds something unusual; "
+            "only 2 % of real recordings score as high (p = 0.02); suspicious segments: 0.0–2.0 s"
+        )
+
+    def test_a_face_may_decide_beside_a_check_of_the_recording(self):
+        both = replace(SUSPICIOUS, checks={**SUSPICIOUS.checks, "hum": HUM})
+        assert sentence(both) == sentence(SUSPICIOUS)
+
+    def test_more_than_three_segments_are_counted(self):
         track = replace(TRACK, segments=[Segment(t, t + 1.0, 0.01) for t in range(5)])
         assert sentence(replace(SUSPICIOUS, tracks=[track])).endswith("0.0–1.0 s, 1.0–2.0 s, 2.0–3.0 s and 2 more")
 
     def test_no_lag(self):
-        assert lag(replace(TRACK, lag_ms=-0.2)) == "sound comes with the lips"
+        assert lag(-0.2) == "the sound comes with the lips"
+
+    def test_an_unknown_lag_is_not_mentioned(self):
+        assert "the sound" not in sentence(replace(SUSPICIOUS, tracks=[replace(TRACK, lag_ms=None)]))
 
     @pytest.mark.parametrize(
         ("share", "words"), [(1.0, "100 %"), (0.996, "100 %"), (0.1, "10 %"), (0.0131, "1.3 %"), (0.0004, "0.04 %")]
@@ -156,7 +225,7 @@ class TestWords:
     def test_small_shares_never_become_zero(self, share, words):
         assert percent(share) == words
 
-    def test_long_clips_are_timed_in_minutes(self):
+    def test_long_recordings_are_timed_in_minutes(self):
         assert span(59.96, 125.04) == "1:00.0–2:05.0"
 
 
@@ -165,7 +234,7 @@ class TestSafety:
 
     @given(name=names, detail=names)
     def test_a_line_is_one_printable_line(self, name, detail):
-        line = verdict_line(replace(REFUSED, path=name, detail=detail))
+        line = verdict_line(refused(name, detail))
         assert line.isprintable()
         assert line.encode()
 
@@ -188,13 +257,16 @@ class TestSafety:
 
     @given(name=names, detail=names)
     def test_no_name_changes_the_page(self, name, detail):
-        page = Page(to_html([replace(REFUSED, path=name, detail=detail), replace(SUSPICIOUS, warnings=[detail])]))
-        assert page.tags == Page(to_html([REFUSED, replace(SUSPICIOUS, warnings=["x"])])).tags
-        assert printable(name) in page.words
+        def page(path, text):
+            unasked = {"lips": replace(NO_VIDEO, detail=text), "hum": HUM}
+            return Page(to_html([refused(path, text), replace(VOICE, checks=unasked, warnings=[text])]))
+
+        assert page(name, detail).tags == page("x", "x").tags
+        assert printable(name) in page(name, detail).words
 
     @given(name=names, detail=names)
     def test_no_name_changes_the_json(self, name, detail):
-        text = to_json([replace(REFUSED, path=name, detail=detail)])
+        text = to_json([refused(name, detail)])
         assert text.isascii()
         assert json.loads(text)["verdicts"][0]["path"] == name
 
@@ -214,31 +286,79 @@ class TestTerminal:
             ["*", "1", "0.2–7.9"],
         ]
         assert any("cannot judge" in line for line in lines)
-        assert lines[-1].strip() == "* the face the verdict rests on"
+        assert lines[-1].strip() == "* the face that decides the verdict"
+
+    def test_each_check_has_a_column(self):
+        header, _, row = (line.split() for line in printed(print_table, [SUSPICIOUS]).splitlines() if line.strip())
+        assert " ".join(header) == "file verdict face seen speech lag p lips p face p suspicious segments"
+        assert row[-5:] == ["0.0065", "0.4", "0.013", "3.2–4.4", "s"]
+
+    def test_a_recording_without_faces_has_a_row_with_dashes(self):
+        row = next(line for line in printed(print_table, [VOICE]).splitlines() if "voice.wav" in line)
+        assert " ".join(row.split()) == "voice.wav suspicious – 0.0–4.0 s – – – – 0.02 0.02 0.0–2.0 s"
+
+    def test_a_check_of_the_recording_has_its_own_row_beside_the_faces(self):
+        both = replace(SUSPICIOUS, checks={**SUSPICIOUS.checks, "hum": HUM})
+        lines = printed(print_table, [both]).splitlines()
+        face, recording = (line for line in lines if "0.2–7.9" in line or "0.0–4.0" in line)
+        assert face.split()[2:4] == ["*", "0"]
+        assert recording.split()[:5] == ["–", "0.0–4.0", "s", "–", "–"]
 
     def test_without_shares_the_readings_are_shown(self):
         text = printed(print_table, [MEASURED, REFUSED])
         assert "speechforensics 0.312" in text
         assert "p lips" not in text
 
-    def test_warnings_follow_the_line(self):
-        text = printed(print_verdict, replace(SUSPICIOUS, warnings=["the file is cut off"]))
-        assert text.splitlines()[1] == "  warning: the file is cut off"
+    def test_checks_that_were_not_asked_and_warnings_follow_the_line(self):
+        text = printed(print_verdict, replace(VOICE, warnings=["the file is cut off"]))
+        assert text.splitlines()[1:] == [
+            "  lips, face: not asked, no_video: the file has no moving picture",
+            "  warning: the file is cut off",
+        ]
 
     def test_a_line_is_not_broken_in_a_pipe(self):
         assert printed(print_verdict, SUSPICIOUS) == verdict_line(SUSPICIOUS) + "\n"
 
 
+def documented():
+    """The paths of the fields in DOCS, such as verdicts.checks.windows.start."""
+    found, path = set(), []
+    for line in DOCS.splitlines():
+        head = line[: DOCS.index('"avsync')]
+        if head.strip():
+            path = [*path[: (len(head) - len(head.lstrip())) // 2], head.split()[0].strip(",[]")]
+            found |= {".".join([*path[:-1], name.strip(",[]")]) for name in head.split()}
+    return found
+
+
+def written(value, path=""):
+    """The same of a document; what is kept by name counts once."""
+    if isinstance(value, list):
+        return {found for item in value for found in written(item, path)}
+    if not isinstance(value, dict):
+        return set()
+    found = set()
+    for name, item in value.items():
+        place = f"{path}.{name}".strip(".")
+        found |= {place} | written(list(item.values()) if name in ("checks", "readings") else item, place)
+    return found
+
+
 class TestJson:
     def test_holds_every_verdict_as_it_is(self):
         document = json.loads(to_json(ALL))
-        assert document["schema"] == "avsync.report/1"
+        assert document["schema"] == "avsync.report/2"
         assert document["verdicts"] == json.loads(json.dumps([verdict.to_dict() for verdict in ALL]))
 
-    @pytest.mark.parametrize("kind", [Verdict, TrackVerdict, Reading, Segment])
-    def test_every_field_is_documented(self, kind):
-        documented = {word.strip(",[]") for line in DOCS.splitlines() for word in line[:24].split()}
-        assert {field.name for field in fields(kind)} <= documented
+    def test_a_verdict_can_be_read_back(self):
+        assert [Verdict.from_dict(verdict) for verdict in json.loads(to_json(ALL))["verdicts"]] == ALL
+
+    def test_the_documentation_names_the_fields_that_are_written_and_no_others(self):
+        assert documented() == written(json.loads(to_json(ALL)))
+
+    def test_every_window_of_a_check_is_there(self):
+        lips = json.loads(to_json([SUSPICIOUS]))["verdicts"][0]["checks"]["lips"]
+        assert lips["windows"] == [{"start": 3.2, "end": 4.4, "anomaly_score": 4.4, "p_value": 0.004, "track": 0}]
 
 
 class TestCsv:
@@ -249,39 +369,50 @@ class TestCsv:
             ("consistent", "1"),
             ("measured", "0"),
             ("cannot_judge", ""),
+            ("cannot_judge", ""),
+            ("suspicious", ""),
         ]
 
     def test_cells(self):
         row = rows([CONSISTENT, SUSPICIOUS])[1]
         expected = {
-            "schema": "avsync.verdict/1",
+            "schema": "avsync.verdict/2",
             "path": "clip.mp4",
             "reason": "",
             "p_value": "0.42",
+            "decisive_track": "1",
             "fps": "29.97",
             "resampled": "true",
             "box_right": "220",
             "lag_ms": "-40.0",
             "track_p_value": "0.42",
-            "track_oddness": "4.2",
-            "reading_local_value": "-0.1",
-            "reading_global_percentile": "1.2",
+            "track_anomaly_score": "4.2",
+            "check_lips_anomaly_score": "4.2",
+            "check_face_p_value": "0.4",
+            "check_face_reason": "",
+            "reading_mouth_detail_value": "-0.1",
+            "reading_agreement_percentile": "1.2",
         }
         assert {name: row[name] for name in expected} == expected
+
+    def test_a_check_that_was_not_asked_has_its_reason(self):
+        (row,) = rows([VOICE])
+        assert (row["check_lips_p_value"], row["check_lips_reason"]) == ("", "no_video")
+        assert (row["check_hum_p_value"], row["reading_pitch_value"]) == ("0.02", "1.5")
 
     @given(name=names)
     def test_any_name_stays_one_cell(self, name):
         (row,) = rows([replace(REFUSED, path=name)])
         assert row["path"].removeprefix("'") == name.removeprefix("'")
 
-    def test_passages_and_warnings_are_joined(self):
+    def test_segments_and_warnings_are_joined(self):
         track = replace(TRACK, segments=[Segment(0.2, 1.0, 0.01), Segment(3.0, 4.44, 0.02)])
         (row,) = rows([replace(SUSPICIOUS, tracks=[track], warnings=["cut off", "dark"])])
         assert (row["segments"], row["warnings"]) == ("0.20-1.00; 3.00-4.44", "cut off; dark")
 
-    def test_columns_do_not_depend_on_whether_a_face_was_found(self):
-        with_face, without = (to_csv([v]).splitlines()[0].split(",") for v in (SUSPICIOUS, REFUSED))
-        assert [name for name in with_face if not name.startswith(("aspect_", "reading_"))] == without
+    def test_columns_depend_on_the_checks_only(self):
+        with_face, without = (to_csv([v]).splitlines()[0].split(",") for v in (SUSPICIOUS, UNREADABLE))
+        assert [name for name in with_face if not name.startswith(("check_", "reading_"))] == without
 
 
 class TestHtml:
@@ -289,34 +420,48 @@ class TestHtml:
         page = Page(to_html(ALL))
         assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
         assert not {"src", "href", "style", "onclick"} & set(page.attributes)
+        assert "default-src 'none'" in to_html(ALL)
         assert "url(" not in to_html(ALL)
         assert "@import" not in to_html(ALL)
 
     def test_says_the_verdicts_and_the_limits(self):
         words = " ".join(Page(to_html(ALL)).words.split())
-        assert "report on 4 files: 1 consistent, 1 suspicious, 1 measured, 1 cannot judge." in words
+        assert "6 files: 1 consistent, 2 suspicious, 1 measured, 2 cannot judge." in words
         assert sentence(SUSPICIOUS) in words
-        assert "not the probability that the clip is fake" in " ".join(words.split())
+        assert "lips, face: not asked, no_video: the file has no moving picture." in words
+        assert "not the probability that the recording is fake" in words
         assert "Limits" in words
 
-    def test_the_timeline_shows_where_it_is_odd(self):
+    def test_lists_the_questions_of_the_checks(self):
+        words = Page(to_html([MEASURED])).words
+        assert CHECKS["lips"].question in words
+        assert CHECKS["face"].question not in words
+        assert all(check.question in Page(to_html([UNREADABLE])).words for check in CHECKS.values())
+
+    def test_the_timeline_shows_the_suspicious_segments(self):
         text = to_html([SUSPICIOUS])
         assert '<rect class="seen" x="2.500%" y="0" width="96.250%"' in text
-        assert '<rect class="odd" x="40.000%" y="0" width="15.000%"' in text
+        assert '<rect class="suspect" x="40.000%" y="0" width="15.000%"' in text
 
     def test_each_face_has_a_lane(self):
         assert to_html([CONSISTENT]).count('class="seen"') == 2
+
+    def test_a_recording_without_faces_has_a_lane(self):
+        text = to_html([VOICE])
+        assert '<rect class="suspect" x="0.000%" y="0" width="50.000%"' in text
+        assert "0 face(s), 1 suspicious segment(s)" in text
+        assert "0×0" not in text
 
     @pytest.mark.parametrize("duration", [0.0, 0.3, 90.0, 1e9])
     def test_any_length_has_a_readable_axis(self, duration):
         page = Page(to_html([replace(SUSPICIOUS, duration=duration)]))
         assert 2 <= page.tags.count("line") <= 11
 
-    def test_of_a_file_that_was_not_read_no_facts_are_made_up(self):
+    def test_no_facts_are_invented_for_a_file_that_was_not_read(self):
         assert "frames/s" in to_html([SUSPICIOUS])
         assert "frames/s" not in to_html([REFUSED])
 
-    def test_without_faces_there_is_no_timeline(self):
+    def test_a_refused_file_has_no_timeline(self):
         assert "svg" not in Page(to_html([REFUSED])).tags
 
 

@@ -1,16 +1,15 @@
 """Verdicts for people (lines, table, page) and for machines (JSON, CSV)."""
 
-from avsync.report.json import to_json
-from avsync.report.html import to_html
 from avsync.report.csv import to_csv
+from avsync.report.html import to_html
+from avsync.report.json import to_json
 from avsync.report.terminal import print_table, print_verdict
-from avsync.report.wording import printable, sentence, verdict_line
+from avsync.report.wording import sentence, verdict_line
 from avsync.report.writer import renderer, write_report
 
 __all__ = [
     "print_table",
     "print_verdict",
-    "printable",
     "renderer",
     "sentence",
     "to_csv",

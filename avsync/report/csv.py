@@ -1,17 +1,17 @@
 """The CSV table."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from io import StringIO
 from typing import Any
 
-from avsync.score.verdict import TrackVerdict, Verdict
+from avsync.score.verdict import CheckResult, CheckScore, TrackVerdict, Verdict
 
-_FILE_COLUMNS = ("schema", *(field.name for field in fields(Verdict) if field.name != "tracks"))
-_NESTED = ("box", "readings", "aspects", "segments")
+_NESTED = ("checks", "tracks", "artefacts", "box", "segments")
+_FILE_COLUMNS = ("schema", *(field.name for field in fields(Verdict) if field.name not in _NESTED))
 _BOX = ("box_left", "box_top", "box_right", "box_bottom")
-# The face's own column where the file has one of that name too.
+# A field of the face that the file has too is prefixed.
 _FACE_COLUMNS = {
     field.name: f"track_{field.name}" if field.name in _FILE_COLUMNS else field.name
     for field in fields(TrackVerdict)
@@ -20,44 +20,58 @@ _FACE_COLUMNS = {
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 DOCS = """\
-One row for each face of each file; a file without faces has one row, its face columns empty.
-Columns are named as the fields of the JSON document: first those of the file ("warnings" joined with "; "), then
-those of the face, with "track_" before a name that the file has too, such as track_p_value. The rest is flattened:
-box_left, box_top, box_right, box_bottom; segments, "start-end" in seconds joined with "; "; for each aspect
-aspect_<name>_p_value; and for each reading reading_<name>_value, reading_<name>_percentile, reading_<name>_p_value.
+One row for each face of each file; a file without faces has one row with empty face columns.
+Columns are named as the fields of the JSON document: first those of the file ("warnings" joined with "; "), then those
+of the face, with "track_" before a name that the file has too, such as track_p_value. Nested fields become columns:
+box_left, box_top, box_right, box_bottom; segments, "start-end" in seconds joined with "; "; for each check
+check_<name>_anomaly_score, check_<name>_p_value and check_<name>_reason (why it was not asked); for each reading
+reading_<name>_value, reading_<name>_percentile and reading_<name>_p_value. Windows are in the JSON document only.
 Text that a spreadsheet would take for a formula begins with an apostrophe.
 """
 
 
 def to_csv(verdicts: Sequence[Verdict]) -> str:
-    """One CSV table (RFC 4180) with a header, as `DOCS` describes it."""
+    """Return one CSV table (RFC 4180) with a header, as `DOCS` describes it."""
     rows = [row for verdict in verdicts for row in _rows(verdict)]
-    readings = dict.fromkeys(name for row in rows for name in row if name.startswith(("aspect_", "reading_")))
     text = StringIO()
-    writer = csv.DictWriter(text, [*_FILE_COLUMNS, *_FACE_COLUMNS.values(), *_BOX, "segments", *readings])
+    nested = [dict.fromkeys(name for row in rows for name in row if name.startswith(p)) for p in ("check_", "reading_")]
+    columns = [*_FILE_COLUMNS, *_FACE_COLUMNS.values(), *_BOX, "segments", *nested[0], *nested[1]]
+    writer = csv.DictWriter(text, columns)
     writer.writeheader()
     writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
 
 
 def _rows(verdict: Verdict) -> Iterator[dict[str, Any]]:
-    cells = {name: value for name, value in verdict.to_dict().items() if name != "tracks"}
+    cells = {name: value for name, value in verdict.to_dict().items() if name in _FILE_COLUMNS}
     cells["warnings"] = "; ".join(verdict.warnings)
     if not verdict.tracks:
-        yield cells
+        yield {**cells, **_checks(verdict.checks, verdict)}
     for track in verdict.tracks:
-        yield {**cells, **_track(track)}
+        yield {**cells, **_track(track), **_checks(track.checks, verdict)}
 
 
 def _track(track: TrackVerdict) -> dict[str, Any]:
     cells = {column: getattr(track, name) for name, column in _FACE_COLUMNS.items()}
     cells.update(zip(_BOX, track.box, strict=True))
     cells["segments"] = "; ".join(f"{segment.start:.2f}-{segment.end:.2f}" for segment in track.segments)
-    cells.update({f"aspect_{name}_p_value": p_value for name, p_value in track.aspects.items()})
-    for name, reading in track.readings.items():
-        cells[f"reading_{name}_value"] = reading.value
-        cells[f"reading_{name}_percentile"] = reading.percentile
-        cells[f"reading_{name}_p_value"] = reading.p_value
+    return cells
+
+
+def _checks(scores: Mapping[str, CheckScore | CheckResult], verdict: Verdict) -> dict[str, Any]:
+    """Return the cells of every check and reading: of the face, else of the recording as a whole."""
+    cells: dict[str, Any] = {}
+    of_faces = {name for track in verdict.tracks for name in track.checks}
+    of_file = {name: check for name, check in verdict.checks.items() if name not in of_faces}
+    for name, score in {**of_file, **scores}.items():
+        cells[f"check_{name}_anomaly_score"] = score.anomaly_score
+        cells[f"check_{name}_p_value"] = score.p_value
+        reason = verdict.checks[name].reason if name in verdict.checks else None
+        cells[f"check_{name}_reason"] = reason
+        for reading, taken in score.readings.items():
+            cells[f"reading_{reading}_value"] = taken.value
+            cells[f"reading_{reading}_percentile"] = taken.percentile
+            cells[f"reading_{reading}_p_value"] = taken.p_value
     return cells
 
 

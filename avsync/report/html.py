@@ -1,11 +1,14 @@
-"""The HTML page: one file, nothing loaded from anywhere, readable without knowing statistics."""
+"""The HTML page: one file that loads nothing, readable without knowing statistics."""
 
 from collections.abc import Sequence
 from html import escape
 
+from avsync.checks.registry import CHECKS
+from avsync.report.subjects import Subject, check_names, subjects
 from avsync.report.timeline import timeline
-from avsync.report.wording import LABELS, p_cells, percent, printable, sentence, span
-from avsync.score.verdict import TrackVerdict, Verdict
+from avsync.report.wording import LABELS, not_asked, p_cells, percent, question, sentence, span, subject_cells
+from avsync.score.verdict import Verdict
+from avsync.text import printable
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2129; --soft: #5b6472; --paper: #f6f7f9; --card: #fff; --line: #d5dae2;
@@ -33,40 +36,46 @@ summary { cursor: pointer; color: var(--soft); font-size: .85rem; margin-top: .6
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 1rem; margin: .4rem 0 0; }
 dd { margin: 0; overflow-wrap: anywhere; }
 svg { display: block; width: 100%; margin-top: .8rem; font-size: 12px; } svg text { fill: var(--soft); }
-.whole { fill: var(--line); opacity: .5; } .seen { fill: var(--seen); } .odd { fill: var(--suspicious); }
+.whole { fill: var(--line); opacity: .5; } .seen { fill: var(--seen); } .suspect { fill: var(--suspicious); }
 .tick { stroke: var(--line); }
 """
 
 _HELP = """<section>
 <h2>How to read this page</h2>
-<p>avsync asks two questions: do the lips fit the speech, and does the face move and look as faces do in real video?
-It has learned real video only, and has never seen a fake.</p>
+<p>avsync asks:</p>
 <ul>
-<li><b>Consistent</b>: nothing odd in how lips and speech go together, or in how the face moves. This does not prove
-that a clip is authentic.</li>
-<li><b>Suspicious</b>: few real clips look as odd. This does not prove that a clip is fake: look at the marked
-passages, and ask for the original.</li>
-<li><b>Measured</b>: the model has not been calibrated on real clips, so that its readings have nothing to stand
-beside.</li>
-<li><b>Cannot judge</b>: lips or speech are missing, too short, too small or unreadable.</li>
+{questions}
 </ul>
-<p>The <b>p-value</b> is the share of real clips that look at least as odd. It is not the probability that the clip is
-fake. At a level of 0.05, about 1 in 20 real clips is called suspicious.</p>
+<p>It compares each answer with real recordings. It has learned from real recordings only.</p>
+<ul>
+<li><b>Consistent</b>: the recording is not unusual for any of these questions. This does not prove that it is
+authentic.</li>
+<li><b>Suspicious</b>: few real recordings score as high. This does not prove that it is fake: look at the marked
+segments, and ask for the original.</li>
+<li><b>Measured</b>: the model is not calibrated on real recordings, so there is nothing to compare its readings
+with.</li>
+<li><b>Cannot judge</b>: face or speech are missing, too short, too small or unreadable.</li>
+</ul>
+<p>The <b>p-value</b> is the share of real recordings that score at least as high. It is not the probability that the
+recording is fake. At a level of 0.05, about 1 in 20 real recordings is called suspicious.</p>
 <h2>Limits</h2>
 <ul>
 <li>Dubbing, voice-over, translation, singing, a covered or turned mouth, another person speaking and a damaged file
-look odd without any intent to deceive.</li>
-<li>A fake whose lips follow its speech well may pass: a face swap that keeps the mouth, a good lip-sync, a picture
-and voice made together.</li>
-<li>Cuts, false captions and missing context are not seen at all.</li>
-<li>A constant lag between sound and lips is common in real files: it is shown, not held against the clip.</li>
+score high without any intent to deceive.</li>
+<li>A fake whose lips follow its speech well may pass: a face swap that keeps the mouth, a good lip-sync, picture and
+voice generated together.</li>
+<li>Cuts, false captions and missing context are not detected.</li>
+<li>A constant lag between sound and lips is common in real files. It is shown, and does not count against the
+recording.</li>
 </ul>
-<p>Use a verdict as one hint among others, never as the only evidence against a person.</p>
+<p>Use a verdict as one indication among others, never as the only evidence against a person.</p>
 </section>"""
+
+_COLUMNS = ("Face", "Seen", "Speech", "Lag")
 
 
 def to_html(verdicts: Sequence[Verdict]) -> str:
-    """One self-contained page in English, light or dark as the reader's system is."""
+    """Return one self-contained page in English, light or dark as the reader's system is."""
     counts = {label: sum(LABELS[verdict.verdict] == label for verdict in verdicts) for label in LABELS.values()}
     summary = ", ".join(f"{count} {label}" for label, count in counts.items() if count)
     articles = "\n".join(map(_article, verdicts))
@@ -80,83 +89,88 @@ def to_html(verdicts: Sequence[Verdict]) -> str:
 <style>{_STYLE}</style>
 </head>
 <body>
-<h1>Do the lips and the speech go together?</h1>
-<p class="soft">avsync report on {_count(len(verdicts), "file")}: {summary or "nothing was judged"}.</p>
+<h1>avsync report</h1>
+<p class="soft">{_count(len(verdicts), "file")}: {summary or "nothing was judged"}.</p>
 {articles}
-{_HELP}
+{_help(check_names(verdicts) or list(CHECKS))}
 </body>
 </html>
 """
 
 
 def _article(verdict: Verdict) -> str:
+    skipped = "\n".join(f"<p>{_text(line)}.</p>" for line in not_asked(verdict))
     warnings = "\n".join(f"<p><b>Warning:</b> {_text(warning)}.</p>" for warning in verdict.warnings)
+    shown = subjects(verdict)
     return f"""<article class="{verdict.verdict}">
 <h2>{_text(verdict.path)}</h2>
 <p class="verdict">{LABELS[verdict.verdict]}</p>
 <p>{_text(sentence(verdict))}.</p>
+{skipped}
 {warnings}
-{timeline(verdict) if verdict.tracks else ""}
-{_tracks(verdict) if verdict.tracks else ""}
+{timeline(verdict) if shown else ""}
+{_table(shown, check_names([verdict])) if shown else ""}
 {_details(verdict)}
 </article>"""
 
 
-def _tracks(verdict: Verdict) -> str:
-    head = "".join(
-        f"<th>{name}</th>"
-        for name in ("Face", "Seen", "Speech", "Lag", "p lips", "p face", "p", "Readings", "Odd passages")
-    )
-    several = len(verdict.tracks) > 1
-    star = "* the face the verdict rests on. " if several else ""
-    rows = "\n".join(_row(track, marked=several and track.track == verdict.rests_on) for track in verdict.tracks)
+def _table(shown: Sequence[Subject], checks: Sequence[str]) -> str:
+    columns = (*_COLUMNS, *(f"p {_text(name)}" for name in checks), "p", "Readings", "Suspicious segments")
+    several = len(shown) > 1
+    star = "* the face that decides the verdict. " if several else ""
+    rows = "\n".join(_row(subject, checks, marked=several) for subject in shown)
     return f"""<div class="table"><table>
 <caption>{star}Lag: by how much the sound comes after the lips.
-p lips: share of real clips whose lips fit their speech as badly; p face: share whose face is as odd.
-Readings: place among real clips, 0 to 100; where the model is not calibrated, the values themselves.
-In the bar: blue, the face is seen; red, it is odd by itself.</caption>
-<tr>{head}</tr>
+p: share of real recordings that score at least as high, for each check and for all together.
+Readings: place among real recordings, 0 to 100; if the model is not calibrated, the values themselves.
+In the bar: blue, the face is seen; red, a suspicious segment.</caption>
+<tr>{"".join(f"<th>{column}</th>" for column in columns)}</tr>
 {rows}
 </table></div>"""
 
 
-def _row(track: TrackVerdict, *, marked: bool) -> str:
+def _row(subject: Subject, checks: Sequence[str], *, marked: bool) -> str:
     readings = "<br>".join(
         f"{_text(name)} {reading.value:.3g}"
         if reading.percentile is None
         else f"{_text(name)} {reading.percentile:.1f}"
-        for name, reading in track.readings.items()
+        for check in subject.checks.values()
+        for name, reading in check.readings.items()
     )
-    passages = "<br>".join(f"{span(s.start, s.end)} (p = {s.p_value:.2g})" for s in track.segments)
-    cells = (
-        f"{track.track}{' *' if marked else ''}",
-        span(track.start, track.end),
-        f"{track.speech_seconds:.1f} s",
-        f"{round(track.lag_ms):+d} ms",
-        *p_cells(track),
-        readings,
-        passages or "none",
-    )
+    segments = "<br>".join(f"{span(s.start, s.end)} (p = {s.p_value:.2g})" for s in subject.segments)
+    cells = (*subject_cells(subject, marked=marked), *p_cells(subject, checks), readings, segments or "none")
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
 def _details(verdict: Verdict) -> str:
     facts = {
-        "File": f"{verdict.duration:.2f} s, {verdict.width}×{verdict.height}, {verdict.fps:.6g} frames/s, "
-        f"sound {verdict.audio_rate} Hz",
+        "File": _facts(verdict),
         "SHA-256": verdict.sha256,
         "Left out (no speech)": f"{verdict.trimmed_head:.2f} s at the start, {verdict.trimmed_tail:.2f} s at the end",
         "Resampled": "yes, to 25 frames/s and 16 kHz" if verdict.resampled else "no",
     }
-    judge = {
-        "Level": f"{verdict.level:g} (about {percent(verdict.level)} of real clips are called suspicious)",
+    model = {
+        "Level": f"{verdict.level:g} (about {percent(verdict.level)} of real recordings are called suspicious)",
         "Model": verdict.model,
         "Weights SHA-256": verdict.weights_sha256,
     }
-    # Of a file that could not be read nothing is known.
-    rows = {**facts, **judge} if verdict.sha256 else judge
+    # Nothing is known of a file that could not be read.
+    rows = {**facts, **model} if verdict.sha256 else model
     items = "".join(f"<dt>{name}</dt><dd>{_text(value)}</dd>" for name, value in rows.items())
     return f"<details><summary>Technical details</summary><dl>{items}</dl></details>"
+
+
+def _help(checks: Sequence[str]) -> str:
+    return _HELP.format(questions="\n".join(f"<li>{_text(question(name))}</li>" for name in checks))
+
+
+def _facts(verdict: Verdict) -> str:
+    facts = [f"{verdict.duration:.2f} s"]
+    if verdict.width:
+        facts += [f"{verdict.width}×{verdict.height}", f"{verdict.fps:.6g} frames/s"]
+    if verdict.audio_rate:
+        facts.append(f"sound {verdict.audio_rate} Hz")
+    return ", ".join(facts)
 
 
 def _count(number: int, noun: str) -> str:
@@ -164,5 +178,5 @@ def _count(number: int, noun: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Text of a stranger, made harmless."""
+    """Return text from outside, made harmless."""
     return escape(printable(text))

@@ -5,57 +5,78 @@ from collections.abc import Sequence
 
 from avsync.score.verdict import Verdict
 
-SCHEMA = "avsync.report/1"
+SCHEMA = "avsync.report/2"
 
-# One line for each field; a test compares the names with what is written.
+# One line for each field, indented by two spaces for each level; a test compares it with what is written.
 DOCS = """\
-schema                  "avsync.report/1"
-verdicts[]              one for each file, in the order they were scored
-  schema                "avsync.verdict/1"
-  path                  the file as it was named
-  verdict               "consistent", "suspicious", "measured" (by a model without calibration) or "cannot_judge"
-  reason                why it cannot be judged: "unreadable", "no_video", "no_audio", "no_speech", "no_face",
-                        "low_resolution" or "too_short"; null when it was judged
-  detail                the reason in words; empty when it was judged
-  p_value               share of real clips that look at least as odd, of the track the verdict rests on,
-                        times the number of speakers; null when it was not judged
-  oddness               that of the track the verdict rests on: ranks files; null when it cannot be judged
-  rests_on              number of the track the verdict rests on; null when it cannot be judged
-  sha256                of the file
-  duration              length of the file in seconds
-  width, height         of the picture, in pixels
-  fps                   frames per second of the file
-  audio_rate            samples per second of the file
-  trimmed_head          seconds without speech that were left out at the start
-  trimmed_tail          the same at the end
-  resampled             whether pictures or sound were brought to 25 frames or 16000 samples per second
-  tracks[]              one for each face, all of them judged
-    track               its number
-    start, end          when it is seen, in seconds
-    box                 its median place [left, top, right, bottom] in the upright picture, in pixels
-    speech_seconds      seconds of speech heard while it is seen
-    lag_ms              by how many milliseconds the sound comes after the lips; negative: before
-    aspects             p-values of the questions asked: "speech", whether the lips fit the speech; "picture", whether
-                        the face moves and looks like a real one; p_value is the share of which any is as odd.
-                        Empty without calibration
-    readings            by name, what the aspects are made of (and worst_moment: how much worse the worst 0.6 s fit)
-      value             the reading itself
-      percentile        its place among real clips, 0 to 100; null without calibration
-      p_value           two-sided: share of real clips whose reading is at least as far out; null without calibration
-    oddness             -log10 of a smooth p-value: ranks faces that are odder than any real one; without calibration,
-                        the reading, its sign turned so that high is odd
-    p_value             share of real clips that look at least as odd as this face; null without calibration
-    segments[]          passages that are odd by themselves
-      start, end        when, in seconds
-      p_value           share of real passages that look at least as odd
-  warnings[]            what limits the verdict, in words
-  level                 "suspicious" means a p_value at or below this
-  model                 name of the model
-  weights_sha256        of its checkpoint; with a backbone, of all weights together
+schema                      "avsync.report/2"
+verdicts[]                  one for each file, in the order they were scored
+  schema                    "avsync.verdict/2"
+  path                      the file as it was named
+  verdict                   "consistent", "suspicious", "measured" (by a model without calibration) or "cannot_judge"
+  reason                    why the file cannot be judged: "unreadable", "no_video", "no_audio", "no_speech", "no_face",
+                            "low_resolution" or "too_short"; null if it was judged
+  detail                    the reason in words; empty if the file was judged
+  p_value                   share of real recordings that score at least as high: the p-value of the decisive face,
+                            multiplied by the number of speakers, or that of the recording as a whole; null if the file
+                            was not judged, or by a model without calibration
+  anomaly_score             ranks files, high is anomalous: that of the decisive face or of the recording as a whole;
+                            null if the file cannot be judged
+  decisive_track            number of the face that decides the verdict; null if the file cannot be judged, or if the
+                            recording as a whole decides
+  sha256                    of the file
+  duration                  length of the file in seconds
+  width, height             of the picture, in pixels; 0 without a picture
+  fps                       frames per second of the file
+  audio_rate                samples per second of the file
+  leading_silence           seconds of digital silence before the first sound; null if it was not measured
+  trimmed_head              seconds without speech that were left out at the start
+  trimmed_tail              the same at the end
+  resampled                 whether pictures or sound were converted to 25 frames or 16000 samples per second
+  checks                    by name, every check of the file
+    anomaly_score           of the decisive face, or of the recording as a whole; null if the check was not asked
+    p_value                 the same for the p-value; null without calibration
+    readings                the same for the readings, by name
+      value                 the reading itself
+      percentile            its place among real recordings, 0 to 100; null without calibration
+      p_value               two-sided: share of real recordings at least as far from the middle; null without
+                            calibration
+    windows[]               every window that the check scored, of all faces
+      start, end            in seconds
+      anomaly_score         of the window
+      p_value               share of real windows that score at least as high; null without calibration
+      track                 number of the face; null for a window of the recording as a whole
+    reason                  why the check was not asked, as the reason of the file; null if it was asked
+    detail                  the reason in words; empty if it was asked
+  tracks[]                  one for each face that was judged
+    track                   its number
+    start, end              when it is seen, in seconds
+    box                     its median place [left, top, right, bottom] in the upright picture, in pixels
+    speech_seconds          seconds of speech while it is seen
+    lag_ms                  by how many milliseconds the sound comes after the lips, negative: before; null if no check
+                            measures it
+    checks                  by name, the checks of this face
+      anomaly_score         -log10 of a smooth p-value, which also ranks faces above every real one; without
+                            calibration, the reading, its sign turned so that high is anomalous
+      p_value               share of real windows of this length that score at least as high; null without calibration
+      readings              by name
+        value               as above
+        percentile          as above
+        p_value             as above
+    anomaly_score           the largest of its checks
+    p_value                 share of real windows of this length in which the checks together are at least as
+                            anomalous; null without calibration
+    segments[]              the windows that are suspicious by themselves
+      start, end            in seconds
+      p_value               of the window, all checks together
+  warnings[]                what limits the verdict, in words
+  level                     "suspicious" means a p_value at or below this
+  model                     name of the model
+  weights_sha256            of its checkpoint; with a backbone, of all weights together
 """
 
 
 def to_json(verdicts: Sequence[Verdict]) -> str:
-    """One JSON document as `DOCS` describes it; only ASCII, so that any file name survives any pipe."""
+    """Return one JSON document as `DOCS` describes it; only ASCII, so that any file name survives any pipe."""
     document = {"schema": SCHEMA, "verdicts": [verdict.to_dict() for verdict in verdicts]}
     return json.dumps(document, indent=2, allow_nan=False) + "\n"

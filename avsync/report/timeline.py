@@ -1,9 +1,10 @@
-"""The timeline: when each face is seen, and where it is odd, as inline SVG."""
+"""The timeline as inline SVG: when each face is seen, and which segments are suspicious."""
 
 from collections.abc import Iterator
 
+from avsync.report.subjects import Subject, subjects
 from avsync.report.wording import span
-from avsync.score.verdict import TrackVerdict, Verdict
+from avsync.score.verdict import Verdict
 
 _LANE, _GAP, _AXIS = 14, 6, 22  # pixels
 _STEPS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
@@ -11,25 +12,31 @@ _TICKS = 10
 
 
 def timeline(verdict: Verdict) -> str:
-    """One lane for each face over the length of the file; widths in per cent, so that it fits any screen."""
-    length = max(verdict.duration, *(track.end for track in verdict.tracks), 0.1)
-    bottom = len(verdict.tracks) * (_LANE + _GAP)
-    lanes = [_lane(track, number * (_LANE + _GAP), length) for number, track in enumerate(verdict.tracks)]
-    odd = sum(len(track.segments) for track in verdict.tracks)
-    label = f"Timeline of {length:.1f} s: {len(verdict.tracks)} face(s), {odd} odd passage(s)"
+    """Return one lane for each face (and for the recording as a whole) over the length of the file.
+
+    Widths are in per cent, so that it fits any screen.
+    """
+    shown = subjects(verdict)
+    length = max(verdict.duration, *(subject.end for subject in shown), 0.1)
+    bottom = len(shown) * (_LANE + _GAP)
+    lanes = [_lane(subject, number * (_LANE + _GAP), length) for number, subject in enumerate(shown)]
+    suspicious = sum(len(subject.segments) for subject in shown)
+    faces = sum(subject.face is not None for subject in shown)
+    label = f"Timeline of {length:.1f} s: {faces} face(s), {suspicious} suspicious segment(s)"
     return f"""<svg role="img" aria-label="{label}" height="{bottom + _AXIS}">
 {"".join(_ticks(length, bottom))}
 {"".join(lanes)}
 </svg>"""
 
 
-def _lane(track: TrackVerdict, top: int, length: float) -> str:
-    seen = _bar("seen", track.start, track.end, top, length, f"face {track.track}: {span(track.start, track.end)}")
-    odd = (
-        _bar("odd", s.start, s.end, top, length, f"odd: {span(s.start, s.end)} (p = {s.p_value:.2g})")
-        for s in track.segments
+def _lane(subject: Subject, top: int, length: float) -> str:
+    title = f"{subject.name}: {span(subject.start, subject.end)}"
+    seen = _bar("seen", subject.start, subject.end, top, length, title)
+    suspicious = (
+        _bar("suspect", s.start, s.end, top, length, f"suspicious: {span(s.start, s.end)} (p = {s.p_value:.2g})")
+        for s in subject.segments
     )
-    return _bar("whole", 0, length, top, length, "whole file") + seen + "".join(odd)
+    return _bar("whole", 0, length, top, length, "whole file") + seen + "".join(suspicious)
 
 
 def _bar(kind: str, start: float, end: float, top: int, length: float, title: str) -> str:

@@ -1,6 +1,11 @@
-"""How a verdict is said in words, the same on the terminal and on the page."""
+"""The words for a verdict, the same on the terminal and on the page."""
 
-from avsync.score.verdict import Segment, TrackVerdict, Verdict
+from collections.abc import Sequence
+
+from avsync.checks.registry import CHECKS
+from avsync.report.subjects import Subject, subjects
+from avsync.score.verdict import Segment, Verdict
+from avsync.text import printable
 
 LABELS = {
     "consistent": "consistent",
@@ -8,79 +13,140 @@ LABELS = {
     "measured": "measured",
     "cannot_judge": "cannot judge",
 }
-# What is said of a suspicious face, by its odder aspect.
-_FINDINGS = {
-    "speech": "moves its lips unlike the speech that is heard",
-    "picture": "moves or looks unlike faces of real clips",
-}
-# More passages than this make no sentence; the table and the files have them all.
-_PASSAGES = 3
-
-
-def printable(text: str) -> str:
-    """`text` with everything that steers a terminal or reverses writing shown as an escape, on one line."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+# A sentence names at most this many segments; the table and the files have them all.
+_MOST_SEGMENTS = 3
 
 
 def verdict_line(verdict: Verdict) -> str:
-    """One safe line: the path as it was given, the verdict, and what it rests on."""
+    """Return one safe line: the path as it was given, the verdict, and the reason for it."""
     return f"{printable(verdict.path)}: {LABELS[verdict.verdict]} — {sentence(verdict)}"
 
 
 def sentence(verdict: Verdict) -> str:
-    """Why the verdict is what it is, without a full stop, safe for a terminal."""
-    if verdict.rests_on is None:
-        return f"{verdict.reason}: {printable(verdict.detail)}"
-    track = next(track for track in verdict.tracks if track.track == verdict.rests_on)
-    if verdict.p_value is None:
-        return f"face {track.track} ({span(track.start, track.end)}) has {values(track)}; {lag(track)}"
-    share = f"{percent(verdict.p_value)} of real clips are at least as odd (p = {verdict.p_value:.2g}); {lag(track)}"
-    subject = f"face {track.track} ({span(track.start, track.end)})"
-    if verdict.verdict == "consistent":
-        does = "speaks and looks" if "picture" in track.aspects else "speaks"
-        return f"{subject} {does} as people in real clips do: {share}"
-    passages = f"; odd by themselves: {spans(track.segments)}" if track.segments else ""
-    return f"{subject} {_FINDINGS[min(track.aspects, key=track.aspects.__getitem__)]}: only {share}{passages}"
+    """Return the reason for the verdict, without a full stop, safe for a terminal."""
+    decisive = next((subject for subject in subjects(verdict) if subject.decisive), None)
+    if verdict.verdict == "cannot_judge" or decisive is None:
+        return _refusal(verdict)
+    return f"{decisive.name} ({span(decisive.start, decisive.end)}): " + "; ".join(_parts(verdict, decisive))
 
 
-def values(track: TrackVerdict) -> str:
-    """The readings of a face that is compared with no real clip: speechforensics 0.312."""
-    return ", ".join(f"{name} {reading.value:.3g}" for name, reading in track.readings.items())
+def not_asked(verdict: Verdict) -> list[str]:
+    """Return a line for the checks that could not be asked: "lips, face: not asked, no_audio: the file has no sound".
+
+    Checks with the same reason share a line. The sentence of a refused file already names those with its own reason.
+    """
+    return [
+        f"{', '.join(names)}: not asked, {reason}"
+        for reason, names in _unasked(verdict).items()
+        if verdict.verdict != "cannot_judge" or reason != _reason(verdict.reason, verdict.detail)
+    ]
 
 
-def p_cells(track: TrackVerdict) -> tuple[str, str, str]:
-    """The p-values of lips, of the face, and of both; a dash for what was not asked."""
-    shares = (track.aspects.get("speech"), track.aspects.get("picture"), track.p_value)
-    lips, face, either = ("–" if share is None else f"{share:.2g}" for share in shares)
-    return lips, face, either
+def question(name: str) -> str:
+    """Return what a check asks, or its name if it is not registered."""
+    check = CHECKS.get(name)
+    return check.question if check else printable(name)
 
 
-def lag(track: TrackVerdict) -> str:
-    """Whether the sound comes before or after the lips."""
-    ms = round(track.lag_ms)
+def finding(name: str) -> str:
+    """Return what a suspicious recording shows to this check."""
+    check = CHECKS.get(name)
+    return check.finding if check else f"the check {printable(name)} finds something unusual"
+
+
+def values(subject: Subject) -> str:
+    """Return the readings as they are: speechforensics 0.312."""
+    readings = (item for check in subject.checks.values() for item in check.readings.items())
+    return ", ".join(f"{printable(name)} {reading.value:.3g}" for name, reading in readings)
+
+
+def subject_cells(subject: Subject, *, marked: bool) -> tuple[str, str, str, str]:
+    """Return face, time, speech and lag; `marked`: an asterisk shows the decisive face."""
+    name = "–" if subject.face is None else str(subject.face)
+    return (
+        f"* {name}" if marked and subject.decisive else name,
+        span(subject.start, subject.end),
+        "–" if subject.speech_seconds is None else f"{subject.speech_seconds:.1f} s",
+        "–" if subject.lag_ms is None else f"{round(subject.lag_ms):+d} ms",
+    )
+
+
+def p_cells(subject: Subject, names: Sequence[str]) -> list[str]:
+    """Return the p-value of each of these checks and of all together; a dash for what was not asked."""
+    shares = [subject.checks[name].p_value if name in subject.checks else None for name in names]
+    return ["–" if share is None else f"{share:.2g}" for share in (*shares, subject.p_value)]
+
+
+def lag(lag_ms: float) -> str:
+    """Return whether the sound comes before or after the lips."""
+    ms = round(lag_ms)
     if ms == 0:
-        return "sound comes with the lips"
-    return f"sound comes {abs(ms)} ms {'after' if ms > 0 else 'before'} the lips"
+        return "the sound comes with the lips"
+    return f"the sound comes {abs(ms)} ms {'after' if ms > 0 else 'before'} the lips"
 
 
 def percent(share: float) -> str:
-    """A share, to two digits when it is small: 1.3 %."""
+    """Return a share, with two digits when it is small: 1.3 %."""
     return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
 
 
-def spans(segments: list[Segment]) -> str:
-    """The first passages, and how many more there are."""
-    named = ", ".join(span(segment.start, segment.end) for segment in segments[:_PASSAGES])
-    more = len(segments) - _PASSAGES
+def spans(segments: Sequence[Segment]) -> str:
+    """Return the first segments, and how many more there are."""
+    named = ", ".join(span(segment.start, segment.end) for segment in segments[:_MOST_SEGMENTS])
+    more = len(segments) - _MOST_SEGMENTS
     return f"{named} and {more} more" if more > 0 else named
 
 
 def span(start: float, end: float) -> str:
-    """A stretch in seconds, or in minutes and seconds beyond the first minute: 0.2–7.9 s, 1:02.5–1:04.0."""
+    """Return a stretch in seconds, or in minutes and seconds beyond the first minute: 0.2–7.9 s, 1:02.5–1:04.0."""
     return f"{start:.1f}–{end:.1f} s" if end < 60 else f"{clock(start)}–{clock(end)}"
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds: 1:02.5."""
+    """Return minutes and seconds: 1:02.5."""
     minutes, tenths = divmod(round(seconds * 10), 600)
     return f"{minutes}:{tenths / 10:04.1f}"
+
+
+def _parts(verdict: Verdict, decisive: Subject) -> list[str]:
+    parts = [values(decisive)] if verdict.p_value is None else _outcome(verdict, verdict.p_value, decisive)
+    if decisive.lag_ms is not None:
+        parts.append(lag(decisive.lag_ms))
+    if verdict.verdict == "suspicious" and decisive.segments:
+        parts.append(f"suspicious segments: {spans(decisive.segments)}")
+    return parts
+
+
+def _outcome(verdict: Verdict, p_value: float, decisive: Subject) -> list[str]:
+    share = f"{percent(p_value)} of real recordings score as high (p = {p_value:.2g})"
+    if verdict.verdict == "suspicious":
+        return [finding(_most_anomalous(decisive)), f"only {share}"]
+    return [f"nothing unusual in {_enumerated(list(map(printable, decisive.checks)))}", share]
+
+
+def _most_anomalous(subject: Subject) -> str:
+    p_values = {name: 1.0 if check.p_value is None else check.p_value for name, check in subject.checks.items()}
+    return min(p_values, key=p_values.__getitem__)
+
+
+def _enumerated(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _refusal(verdict: Verdict) -> str:
+    reason = _reason(verdict.reason, verdict.detail)
+    names = _unasked(verdict).get(reason)
+    return f"{reason} (not asked: {', '.join(names)})" if names else reason
+
+
+def _unasked(verdict: Verdict) -> dict[str, list[str]]:
+    """Return the names of the checks that were not asked, by reason."""
+    found: dict[str, list[str]] = {}
+    for name, check in verdict.checks.items():
+        if check.reason is not None:
+            found.setdefault(_reason(check.reason, check.detail), []).append(printable(name))
+    return found
+
+
+def _reason(reason: str | None, detail: str) -> str:
+    return f"{reason}: {printable(detail)}"

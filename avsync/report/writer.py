@@ -5,16 +5,16 @@ from pathlib import Path
 
 from avsync.errors import UsageError
 from avsync.files import write_whole
-from avsync.report.json import to_json
-from avsync.report.html import to_html
 from avsync.report.csv import to_csv
+from avsync.report.html import to_html
+from avsync.report.json import to_json
 from avsync.score.verdict import Verdict
 
 _RENDERERS: dict[str, Callable[[Sequence[Verdict]], str]] = {".json": to_json, ".csv": to_csv, ".html": to_html}
 
 
 def renderer(path: Path) -> Callable[[Sequence[Verdict]], str]:
-    """What makes the text of the report `path`, chosen by its suffix; call it early to find mistakes early.
+    """Return the function that renders the report `path`, chosen by its suffix; call it early to find mistakes early.
 
     Raises:
         UsageError: a suffix other than .json, .csv and .html, a folder, or a place in no folder.
@@ -30,7 +30,7 @@ def renderer(path: Path) -> Callable[[Sequence[Verdict]], str]:
 
 
 def write_report(verdicts: Sequence[Verdict], path: Path) -> None:
-    """Write a report, which appears under its name only when it is whole.
+    """Write a report; the file appears only when it is complete.
 
     Raises:
         UsageError: as `renderer`, or a place that cannot be written.
