@@ -15,8 +15,7 @@ from avsync.align.mlp import MLPAligner, MLPConfig
 from avsync.encoders.avhubert.model import AVHuBERT, AVHuBERTConfig
 from avsync.encoders.avhubert.published import config_from_published, rename
 from avsync.errors import UsageError
-from avsync.files import sha256_of
-from avsync.files import all_finite
+from avsync.files import all_finite, sha256_of
 from avsync.weights.catalogue import AVHALIGN, AVHUBERT, LICENCES
 from avsync.weights.folder import describe, folder
 from avsync.weights.unpickle import unpickle

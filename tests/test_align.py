@@ -8,25 +8,19 @@ import pytest
 import torch
 
 from avsync.align import (
-    TemporalConfig,
     TemporalAligner,
+    TemporalConfig,
     info_nce,
-    lattice,
     load_checkpoint,
     mean_over_time,
     save_checkpoint,
 )
-from avsync.align.temporal.augment import AugmentConfig, augment_geometry, augment_mel, augment_mouths
-from avsync.align.temporal.module import retrieval, swap_auc
-from avsync.encoders import (
-    lip_geometry,
-    lip_points,
-    mean_face,
-    mirrored,
-    mouth_pixels,
-    principal_components,
-    standardise_mel,
-)
+from avsync.align.contrastive_module import EncodedClip, retrieval, swap_auc
+from avsync.align.lattice import lattice
+from avsync.align.temporal import AugmentConfig
+from avsync.align.temporal.augment import augment_geometry, augment_mel, augment_mouths
+from avsync.align.temporal.geometry import lip_geometry, lip_points, mean_face, mirrored, principal_components
+from avsync.align.temporal.inputs import mouth_pixels, standardise_mel
 from avsync.errors import UsageError
 
 T = 20
@@ -215,8 +209,8 @@ class TestAligner:
     @pytest.mark.parametrize("config", [SMALL, TemporalConfig(pixels=False, width=8), TemporalConfig(landmarks=False)])
     def test_features_have_unit_length_and_one_row_a_frame(self, config, random):
         model = TemporalAligner(config)
-        lips = model.lips(torch.randn(2, T, config.components), torch.randn(2, T, 64, 64))
-        speech = model.speech(torch.randn(2, 4 * T, 40))
+        lips = model.lip_features(torch.randn(2, T, config.components), torch.randn(2, T, 64, 64))
+        speech = model.speech_features(torch.randn(2, 4 * T, 40))
         assert lips.shape == speech.shape == (2, T, 96)
         torch.testing.assert_close(torch.cat([lips, speech]).norm(dim=-1), torch.ones(4, T))
 
@@ -252,7 +246,7 @@ class TestCheckpoint:
         loaded = load_checkpoint(path)
         assert loaded.notes["provenance"] == {"licence": "CC BY 4.0"}
         assert loaded.model.config == SMALL
-        for before, after in zip(model.embed(*clip), loaded.model.embed(*clip), strict=True):
+        for before, after in zip(model.encode(*clip), loaded.model.encode(*clip), strict=True):
             assert torch.equal(before, after)
 
     def test_can_be_saved_again_with_more_notes(self, saved):
@@ -317,7 +311,7 @@ class TestValidation:
         for speaker in "abc":
             lips = unit(40, 32, generator=random)
             speech = lips if fits else unit(40, 32, generator=random)
-            yield lips, speech, torch.ones(40), speaker
+            yield EncodedClip(lips, speech, torch.ones(40), speaker)
 
     def test_lips_that_fit_are_found_and_swaps_told_apart(self, random):
         clips = list(self.clips(random, fits=True))
@@ -328,6 +322,6 @@ class TestValidation:
         assert retrieval(list(self.clips(random, fits=False))) < 0.3
 
     def test_silence_has_no_figures(self, random):
-        clips = [(lips, speech, torch.zeros(40), name) for lips, speech, _, name in self.clips(random, fits=True)]
+        clips = [clip._replace(speech_share=torch.zeros(40)) for clip in self.clips(random, fits=True)]
         assert math.isnan(retrieval(clips))
         assert math.isnan(swap_auc(clips, temperature=10.0))

@@ -16,10 +16,11 @@ from avsync.clip import SAMPLES, FaceClip
 from avsync.encoders.avhubert import load_avhubert, resnet
 from avsync.encoders.avhubert.checkpoint import read_model
 from avsync.encoders.avhubert.model import AVHuBERT, AVHuBERTConfig
-from avsync.encoders.avhubert.preprocess import hear, log_filterbank, normalised, see, stacked
+from avsync.encoders.avhubert.preprocess import lip_input, normalised, speech_input, stacked
 from avsync.encoders.avhubert.published import config_from_published, rename
 from avsync.errors import UsageError
-from avsync.face import mouth_crops
+from avsync.face import align_faces, mouth_crops
+from avsync.speech.filterbank import log_filterbank
 
 CPU = torch.device("cpu")
 FORMAT = "avsync.avhubert/1"
@@ -90,7 +91,7 @@ class TestParity:
     def test_every_view_and_layer(self, reference):
         audio, frames = reference.inputs()
         seen = reference.see(frames)
-        views = {"audio": {"audio": audio}, "video": {"seen": seen}, "both": {"audio": audio, "seen": seen}}
+        views = {"audio": {"audio": audio}, "video": {"video": seen}, "both": {"audio": audio, "video": seen}}
         met = {view: reference.model.fuse(**inputs) for view, inputs in views.items()}
         names = [name for name in reference.outputs if name.split(".")[0] in met]
         assert len(names) >= 9
@@ -159,7 +160,7 @@ class TestPreprocessingParity:
 
     def test_waveform_is_heard_as_its_samples_of_16_bits(self, golden, waveform):
         sounding = golden["official_audio"].std(axis=1) > 0.1
-        assert largest(hear(waveform)[:49][sounding], golden["official_audio"][sounding]) < 1e-5
+        assert largest(speech_input(waveform)[:49][sounding], golden["official_audio"][sounding]) < 1e-5
 
     def test_unscaled_waveform(self, golden, waveform):
         sounding = golden["avhalign_style_audio"].std(axis=1) > 0.1
@@ -167,7 +168,7 @@ class TestPreprocessingParity:
         assert largest(ours[sounding], golden["avhalign_style_audio"][sounding]) < 1e-5
 
     def test_frames(self, golden):
-        assert largest(see(golden["frames_uint8"]), golden["official_video"][..., 0]) < 1e-5
+        assert largest(lip_input(golden["frames_uint8"]), golden["official_video"][..., 0]) < 1e-5
 
     def test_a_mean_face_is_cut_about_its_mouth(self):
         """Its patch says where each pixel is: the crop is 96 pixels of the 256 that the mean face lives on."""
@@ -176,7 +177,7 @@ class TestPreprocessingParity:
         across = np.tile(np.arange(192, dtype=np.uint8), (20, 192, 1))
         offsets = np.arange(96) - 47.5
         for patches, centre, axis in ((across, 129.3, 2), (across.transpose(0, 2, 1), 157.8, 1)):
-            seen = mouth_crops(np.ascontiguousarray(patches), points).astype(float).mean(axis=(0, 3 - axis))
+            seen = mouth_crops(np.ascontiguousarray(patches), align_faces(points)).astype(float).mean(axis=(0, 3 - axis))
             np.testing.assert_allclose(seen, (centre + offsets) * 0.75, atol=0.6)
 
 
@@ -187,29 +188,29 @@ def noise(frames, seed=0):
 class TestHearing:
     @pytest.mark.parametrize("frames", [1, 2, 7, 50])
     def test_104_values_per_frame(self, frames):
-        heard = hear(noise(frames))
+        heard = speech_input(noise(frames))
         assert heard.shape == (frames, 104)
         assert heard.dtype == np.float32
 
     def test_gain_changes_nothing_but_the_end(self):
-        assert largest(hear(noise(20))[:-1], hear(noise(20) / 2)[:-1]) < 0.01
+        assert largest(speech_input(noise(20))[:-1], speech_input(noise(20) / 2)[:-1]) < 0.01
 
     def test_digital_silence_is_zeros(self):
-        assert not hear(np.zeros(5 * SAMPLES, np.float32))[:4].any()
+        assert not speech_input(np.zeros(5 * SAMPLES, np.float32))[:4].any()
 
     def test_sound_below_16_bits_is_silence(self):
-        assert np.array_equal(hear(noise(5) * 1e-5), hear(np.zeros(5 * SAMPLES, np.float32)))
+        assert np.array_equal(speech_input(noise(5) * 1e-5), speech_input(np.zeros(5 * SAMPLES, np.float32)))
 
     def test_sound_beyond_full_scale_is_clipped(self):
         loud = 10 * noise(5)
-        assert np.array_equal(hear(loud), hear(np.clip(loud, -1, 1)))
+        assert np.array_equal(speech_input(loud), speech_input(np.clip(loud, -1, 1)))
 
 
 class TestSeeing:
     def test_the_middle_of_a_crop(self):
         crops = np.zeros((3, 96, 96), np.uint8)
         crops[:, 4:92, 4:92] = 255
-        seen = see(crops)
+        seen = lip_input(crops)
         assert seen.shape == (3, 88, 88)
         assert np.allclose(seen, (1 - 0.421) / 0.165)
 
@@ -311,8 +312,9 @@ def made(frames, seed=0):
         patches=rng.integers(0, 256, (frames, 192, 192), dtype=np.uint8),
         points=points,
         squares=np.zeros((frames, 3), np.int64),
+        alignment=align_faces(points),
         waveform=noise(frames, seed),
-        speech=np.ones(frames, np.float32),
+        speech_share=np.ones(frames, np.float32),
     )
 
 
@@ -320,7 +322,7 @@ class TestEncoder:
     def test_features_of_a_clip(self, weights):
         encoder = load_avhubert(str(weights), None, CPU)
         assert encoder.dim == 64
-        for features in (*encoder.lips([made(30)]), *encoder.speech([made(30)])):
+        for features in (*encoder.encode_lips([made(30)]), *encoder.encode_speech([made(30)])):
             assert features.shape == (30, 64)
             assert features.dtype == torch.float32
             assert features.device == CPU
@@ -328,11 +330,11 @@ class TestEncoder:
 
     def test_lips_are_of_video_alone_and_speech_of_audio_alone(self, weights):
         encoder = load_avhubert(str(weights), None, CPU)
-        [lips], [speech] = encoder.lips([made(12)]), encoder.speech([made(12)])
-        model, audio = read_model(weights), torch.from_numpy(hear(made(12).waveform))
+        [lips], [speech] = encoder.encode_lips([made(12)]), encoder.encode_speech([made(12)])
+        model, audio = read_model(weights), torch.from_numpy(speech_input(made(12).waveform))
         with torch.inference_mode():
-            seen = model.resnet(torch.from_numpy(see(made(12).mouths)))
-            assert torch.allclose(model.encoder(model.fuse(seen=seen[None]))[0], lips, atol=1e-6)
+            seen = model.resnet(torch.from_numpy(lip_input(made(12).mouths)))
+            assert torch.allclose(model.encoder(model.fuse(video=seen[None]))[0], lips, atol=1e-6)
             assert torch.allclose(model.encoder(model.fuse(audio=audio[None]))[0], speech, atol=1e-6)
 
     @pytest.mark.parametrize("changes", [{}, {"layer_norm_first": False}, {"sub_encoder_layers": 1}])
@@ -341,14 +343,14 @@ class TestEncoder:
         path = write(tmp_path / "tiny.safetensors", tensors_of(config), config=json.dumps(asdict(config)))
         encoder = load_avhubert(str(path), None, CPU)
         clips = [made(length, length) for length in (20, 7, 1)]
-        for of in (encoder.lips, encoder.speech):
+        for of in (encoder.encode_lips, encoder.encode_speech):
             for together, clip in zip(of(clips), clips, strict=True):
                 [alone] = of([clip])
                 assert torch.allclose(together, alone, atol=1e-5)
 
     def test_layers(self, weights):
         clips = [made(9)]
-        default, last, first = (load_avhubert(str(weights), layer, CPU).speech(clips)[0] for layer in (None, 2, 1))
+        default, last, first = (load_avhubert(str(weights), layer, CPU).encode_speech(clips)[0] for layer in (None, 2, 1))
         norm = read_model(weights).encoder.layer_norm
         assert torch.allclose(norm(last), default, atol=1e-6)
         assert not torch.allclose(first, last, atol=1e-2)
@@ -362,7 +364,7 @@ class TestEncoder:
     def test_gpu_agrees_with_cpu(self, weights):
         slow, fast = (load_avhubert(str(weights), None, torch.device(name)) for name in ("cpu", "cuda"))
         clips = [made(20), made(7, seed=1)]
-        for ours, theirs in ((slow.lips, fast.lips), (slow.speech, fast.speech)):
+        for ours, theirs in ((slow.encode_lips, fast.encode_lips), (slow.encode_speech, fast.encode_speech)):
             for one, other in zip(ours(clips), theirs(clips), strict=True):
                 assert other.device == CPU
                 assert other.dtype == torch.float32
@@ -382,7 +384,7 @@ class TestLoading:
         half = write(tmp_path / "half.safetensors", {name: value.half() for name, value in tensors_of().items()})
         model = read_model(half)
         assert {value.dtype for value in model.parameters()} == {torch.float32}
-        [single], [halved] = (load_avhubert(str(path), None, CPU).speech([made(9)]) for path in (weights, half))
+        [single], [halved] = (load_avhubert(str(path), None, CPU).encode_speech([made(9)]) for path in (weights, half))
         assert torch.allclose(single, halved, atol=0.05)
 
     def test_nothing_is_trained(self, weights):

@@ -12,11 +12,11 @@ from torch.nn.functional import normalize
 from avsync.align import TAU, MLPAligner, MLPConfig
 from avsync.align.losses import misalignment
 from avsync.align.mlp.data import Frames, MLPData, cut, whole_clips
-from avsync.align.mlp.head import candidates
+from avsync.align.mlp.model import candidate_rows
 from avsync.align.mlp.module import MLPModule
 from avsync.config import FramesConfig, PlateauConfig
 
-LIP_ROWS, SPEECH = 12, 10
+LIPS, SPEECH = 12, 10
 K = 2 * TAU + 1
 
 
@@ -27,7 +27,7 @@ class Arrays:
     arrays: dict[str, np.ndarray]
 
     def frames(self):
-        return len(self.arrays["weight"])
+        return len(self.arrays["speech_share"])
 
     def read(self, name, start=0, stop=None):
         return self.arrays[name][start:stop]
@@ -38,16 +38,16 @@ def clip(frames, seed, silent=0):
     arrays = {name: rng.normal(size=(frames, size)).astype(np.float16) for name, size in SIZES.items()}
     weight = rng.uniform(0.1, 1, frames).astype(np.float32)
     weight[:silent] = 0
-    return Arrays(arrays | {"weight": weight})
+    return Arrays(arrays | {"speech_share": weight})
 
 
-SIZES = {"lips": LIP_ROWS, "speech": SPEECH}
+SIZES = {"lips": LIPS, "speech": SPEECH}
 
 
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    return MLPAligner(MLPConfig(LIP_ROWS, SPEECH))
+    return MLPAligner(MLPConfig(LIPS, SPEECH))
 
 
 def pair_by_pair(model, clip):
@@ -78,7 +78,7 @@ class TestLattice:
     @pytest.mark.parametrize("frames", [1, 2, 40])
     def test_each_pair_is_judged_as_if_alone(self, model, frames):
         some = clip(frames, seed=1)
-        lips, speech, weight = (torch.from_numpy(some.read(name)) for name in ("lips", "speech", "weight"))
+        lips, speech, weight = (torch.from_numpy(some.read(name)) for name in ("lips", "speech", "speech_share"))
         lattice = model.lattice(lips.float(), speech.float(), weight)
         assert lattice.shape == (frames, K)
         torch.testing.assert_close(
@@ -86,17 +86,17 @@ class TestLattice:
         )
 
     def test_there_is_none_outside_the_clip(self, model):
-        lattice = model.lattice(torch.randn(20, LIP_ROWS), torch.randn(20, SPEECH), torch.ones(20))
+        lattice = model.lattice(torch.randn(20, LIPS), torch.randn(20, SPEECH), torch.ones(20))
         assert torch.equal(lattice.isnan(), ~inside(20))
 
     def test_the_scale_of_features_does_not_matter(self, model):
-        lips, speech, weight = torch.randn(20, LIP_ROWS), torch.randn(20, SPEECH), torch.ones(20)
+        lips, speech, weight = torch.randn(20, LIPS), torch.randn(20, SPEECH), torch.ones(20)
         scaled = model.lattice(3 * lips, speech / 7, weight)
         torch.testing.assert_close(scaled, model.lattice(lips, speech, weight), equal_nan=True)
 
     def test_it_takes_the_features_it_was_made_for(self, model):
-        assert model.accepts(LIP_ROWS, SPEECH)
-        assert not model.accepts(SPEECH, LIP_ROWS)
+        assert model.accepts(LIPS, SPEECH)
+        assert not model.accepts(SPEECH, LIPS)
 
     @pytest.mark.parametrize("config", [{"lips": 0}, {"speech": -1}, {"lips": 1 << 20}])
     def test_a_config_out_of_range_is_refused(self, config):
@@ -113,8 +113,8 @@ class TestLoss:
         ours = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
 
         model.zero_grad()
-        surprise = torch.cat([misalignment(pair_by_pair(model, c)) for c in clips])
-        expected = (surprise * batch.weight).sum() / batch.weight.sum()
+        losses = torch.cat([misalignment(pair_by_pair(model, c)) for c in clips])
+        expected = (losses * batch.speech_share).sum() / batch.speech_share.sum()
         expected.backward()
         torch.testing.assert_close(model.loss(*batch), expected, atol=1e-7, rtol=0)
         for name, parameter in model.named_parameters():
@@ -161,9 +161,9 @@ class TestPublishedWeights:
     def test_lips_come_before_speech(self, model):
         with torch.no_grad():
             model.mlp[0].weight[:, :512] = 0
-        lips, speech, weight = torch.randn(20, LIP_ROWS), torch.randn(20, SPEECH), torch.ones(20)
+        lips, speech, weight = torch.randn(20, LIPS), torch.randn(20, SPEECH), torch.ones(20)
         before = model.lattice(lips, speech, weight)
-        torch.testing.assert_close(model.lattice(torch.randn(20, LIP_ROWS), speech, weight), before, equal_nan=True)
+        torch.testing.assert_close(model.lattice(torch.randn(20, LIPS), speech, weight), before, equal_nan=True)
 
 
 class TestBatches:
@@ -172,13 +172,13 @@ class TestBatches:
     def test_they_hold_every_frame_once(self):
         batches = batches_of(self.CLIPS, size=50)
         assert [len(batch.lips) for batch in batches] == [50, 50, 50, 50, 33]
-        for name in ("lips", "weight"):
+        for name in ("lips", "speech_share"):
             in_batches = torch.cat([getattr(batch, name) for batch in batches])
             assert np.array_equal(in_batches, np.concatenate([c.read(name) for c in self.CLIPS]))
 
     def test_a_frame_hears_its_own_clip_also_where_that_is_cut(self):
         batches = batches_of(self.CLIPS, size=50)
-        windows = torch.cat([batch.speech[batch.heard] for batch in batches])
+        windows = torch.cat([batch.speech[batch.candidates] for batch in batches])
         expected = []
         for c in self.CLIPS:
             padded = np.pad(c.read("speech"), ((TAU, TAU), (0, 0)))
@@ -188,10 +188,10 @@ class TestBatches:
     def test_they_hold_no_more_speech_than_is_heard(self):
         (first, *_) = batches_of([clip(1000, seed=0)], size=50)
         assert len(first.speech) == 1 + 50 + TAU
-        assert set(first.heard.flatten().tolist()) == set(range(len(first.speech)))
+        assert set(first.candidates.flatten().tolist()) == set(range(len(first.speech)))
 
     def test_candidates_of_a_passage_are_those_of_the_clip(self):
-        assert torch.equal(candidates(40, 7, 19), candidates(40)[7:19])
+        assert torch.equal(candidate_rows(40, 7, 19), candidate_rows(40)[7:19])
 
 
 class TestMLPData:
@@ -218,15 +218,15 @@ def echo(frames, seed):
     """A clip whose lips say what its speech says."""
     rng = np.random.default_rng(seed)
     speech = rng.normal(size=(frames, SPEECH)).astype(np.float16)
-    lips = np.pad(speech, ((0, 0), (0, LIP_ROWS - SPEECH)))
-    return Arrays({"lips": lips, "speech": speech, "weight": np.ones(frames, np.float32)})
+    lips = np.pad(speech, ((0, 0), (0, LIPS - SPEECH)))
+    return Arrays({"lips": lips, "speech": speech, "speech_share": np.ones(frames, np.float32)})
 
 
 @pytest.mark.filterwarnings("ignore:.*LeafSpec")
 class TestTraining:
     def fit(self, folder, epochs, resume=None, lr=1e-3):
         torch.manual_seed(0)
-        module = MLPModule(MLPAligner(MLPConfig(LIP_ROWS, SPEECH)), PlateauConfig(lr=lr))
+        module = MLPModule(MLPAligner(MLPConfig(LIPS, SPEECH)), PlateauConfig(lr=lr))
         train, validation = [echo(90, seed) for seed in range(6)], [echo(60, seed=100)]
         trainer = Trainer(
             max_epochs=epochs,
@@ -263,7 +263,7 @@ class TestTraining:
             assert torch.equal(ours, theirs)
 
     def test_the_rate_falls_to_a_tenth_on_a_plateau(self, model):
-        chosen = MLPModule(model, PlateauConfig(lr=1e-3, patience=2)).configure_optimizers()
+        chosen = MLPModule(model, PlateauConfig(lr=1e-3, lr_patience=2)).configure_optimizers()
         schedule = chosen["lr_scheduler"]["scheduler"]
         for _ in range(4):
             schedule.step(1.0)

@@ -12,12 +12,12 @@ from torch.nn.functional import conv3d, pad
 
 from avsync.align import load_checkpoint, save_checkpoint
 from avsync.align.resnet import ResNetAligner, ResNetConfig
-from avsync.align.resnet.data import MouthSegments, ResNetData
+from avsync.align.resnet.data import ResNetData, Segments
 from avsync.align.resnet.module import ResNetModule
+from avsync.align.resnet.network import MouthResNet, centre
 from avsync.align.resnet.transforms import MouthTransforms
 from avsync.config import OptimConfig, SegmentsConfig
 from avsync.datasets.record import REAL_TYPE, ClipRecord
-from avsync.align.resnet.network import MouthResNet, centre
 from avsync.errors import UsageError
 from avsync.train.fit import Run
 
@@ -42,7 +42,7 @@ def model():
 
 @dataclass(frozen=True)
 class MadeUpClip:
-    """Frame t shows the grey level t, is heard as t, and has the weight 1."""
+    """Frame t shows the grey level t, sounds as t, and is all speech."""
 
     record: ClipRecord
     length: int
@@ -59,7 +59,7 @@ class MadeUpClip:
         return {
             "lips": np.repeat(time.astype(np.uint8), 96 * 96).reshape(-1, 96, 96),
             "speech": np.repeat(time.astype(np.float16)[:, None], DIM, axis=1),
-            "weight": np.ones(len(time), np.float32),
+            "speech_share": np.ones(len(time), np.float32),
         }[name]
 
 
@@ -102,19 +102,19 @@ class TestNetwork:
 
 class TestAligner:
     def test_features_have_unit_length_and_one_row_a_frame(self, model):
-        lips, speech = model.lips(crops(2, 5, 88, 88)), model.speech(torch.randn(2, 5, DIM))
+        lips, speech = model.lip_features(crops(2, 5, 88, 88)), model.speech_features(torch.randn(2, 5, DIM))
         assert lips.shape == speech.shape == (2, 5, 4)
         torch.testing.assert_close(torch.cat([lips, speech]).norm(dim=-1), torch.ones(4, 5))
 
     def test_every_parameter_learns(self, model):
         model.train()
-        fit = model.lips(crops(2, 5, 88, 88)) * model.speech(torch.randn(2, 5, DIM)) * model.temperature
+        fit = model.lip_features(crops(2, 5, 88, 88)) * model.speech_features(torch.randn(2, 5, DIM)) * model.temperature
         (fit * torch.randn(4)).sum().backward()
         assert [name for name, value in model.named_parameters() if value.grad is None] == []
 
     def test_a_face_and_its_mirror_image_are_the_same(self, model):
         mouth, speech = crops(5, 96, 96), torch.randn(5, DIM).half()
-        (lips, heard), (mirrored, _) = model.embed(mouth, speech), model.embed(mouth.flip(-1), speech)
+        (lips, heard), (mirrored, _) = model.encode(mouth, speech), model.encode(mouth.flip(-1), speech)
         torch.testing.assert_close(lips, mirrored, atol=1e-5, rtol=1e-4)
         assert (lips.norm(dim=1) <= 1 + 1e-5).all()
         torch.testing.assert_close(heard.norm(dim=1), torch.ones(5))
@@ -135,7 +135,7 @@ class TestAligner:
         again = load_checkpoint(path).model
         assert again.config == SMALL
         clip = crops(3, 96, 96), torch.randn(3, DIM)
-        for before, after in zip(model.embed(*clip), again.embed(*clip), strict=True):
+        for before, after in zip(model.encode(*clip), again.encode(*clip), strict=True):
             torch.testing.assert_close(before, after)
 
     @pytest.mark.parametrize("settings", [{"speech_dim": 0}, {"width": 0}, {"features": 5000}, {"dropout": 1.0}])
@@ -171,7 +171,7 @@ class TestTransforms:
 
 class TestSegments:
     def segments(self, clip, length):
-        return [MouthSegments([clip], length, (0, epoch))[0] for epoch in range(20)]
+        return [Segments([clip], length, (0, epoch))[0] for epoch in range(20)]
 
     def test_lips_and_speech_keep_one_clock(self):
         starts = set()
@@ -207,7 +207,7 @@ class TestTraining:
         optimizer = torch.optim.AdamW(module.parameters(), 1e-3)
         losses = []
         for _ in range(12):
-            loss = module.loss(model.lips(mouth), model.speech(speech), torch.ones(2, 12))
+            loss = module.loss(model.lip_features(mouth), model.speech_features(speech), torch.ones(2, 12))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -216,7 +216,7 @@ class TestTraining:
 
     def test_an_epoch_trains_and_says_how_well(self, tmp_path):
         clips = [made_up(name, length) for name, length in (("ann", 20), ("ann", 9), ("bob", 20), ("cid", 18))]
-        config = SegmentsConfig(epochs=2, batch_size=2, segment=8, loggers=["csv"], out=str(tmp_path))
+        config = SegmentsConfig(epochs=2, batch_size=2, segment=8, loggers=["csv"], output_dir=str(tmp_path))
         module = ResNetModule(ResNetAligner(SMALL), OptimConfig(), 0)
         before = {name: value.clone() for name, value in module.named_parameters()}
         figures = Run(config, {}).fit(module, ResNetData(clips[:2], clips[2:], config), clip=1.0)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from avsync.demo.voice import speak
-from avsync.media import FPS, RATE
+from avsync.media import FPS, RATE, Sound
 from avsync.speech import SpeechActivity, log_mel, speech_activity
 
 VOICE = speak(4.0, seed=0).waveform  # audible from 0.16 s to 3.84 s
@@ -30,7 +30,7 @@ def wav(tmp_path):
 
 @pytest.fixture
 def segments(wav):
-    return lambda samples: speech_activity(wav(samples)).segments
+    return lambda samples: speech_activity(Sound(wav(samples))).segments
 
 
 def noise(seconds, level=1.0, seed=0):
@@ -52,7 +52,7 @@ class TestFindingSpeech:
             assert np.diff(part).sum() > 2.5
 
     def test_segments_rise_and_lie_inside_the_file(self, wav):
-        activity = speech_activity(wav(VOICE))
+        activity = speech_activity(Sound(wav(VOICE)))
         assert activity.duration == pytest.approx(4.0)
         assert (activity.start, activity.stop) == (activity.segments[0, 0], activity.segments[-1, 1])
         edges = activity.segments.ravel()
@@ -93,19 +93,19 @@ class TestOtherRules:
     def test_paper_starts_at_the_frame_of_the_first_sample_above_the_threshold(self, wav, first, begin):
         sound = np.full(2 * RATE, 0.0004, np.float32)
         sound[first] = -0.001
-        activity = speech_activity(wav(sound), "paper")
+        activity = speech_activity(Sound(wav(sound)), "paper")
         np.testing.assert_allclose(activity.segments, [[begin, 2.0]])
 
     def test_paper_finds_nothing_in_what_stays_below_the_threshold(self, wav):
-        assert len(speech_activity(wav(np.full(RATE, 0.0004)), "paper").segments) == 0
+        assert len(speech_activity(Sound(wav(np.full(RATE, 0.0004))), "paper").segments) == 0
 
     @pytest.mark.parametrize("trim", ["default", "paper", "none"])
     def test_a_sound_without_samples_holds_no_speech(self, wav, trim):
-        activity = speech_activity(wav([]), trim)
+        activity = speech_activity(Sound(wav([])), trim)
         assert (activity.segments.shape, activity.duration) == ((0, 2), 0.0)
 
     def test_none_keeps_everything(self, wav):
-        activity = speech_activity(wav(np.zeros(RATE + 33)), "none")
+        activity = speech_activity(Sound(wav(np.zeros(RATE + 33))), "none")
         np.testing.assert_allclose(activity.segments, [[0.0, 1 + 33 / RATE]])
         assert activity.duration == 1 + 33 / RATE
 

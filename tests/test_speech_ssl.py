@@ -21,6 +21,7 @@ from avsync.clip import SAMPLES, FaceClip
 from avsync.encoders import speech_ssl
 from avsync.encoders.speech_ssl import CHUNK, load_speech_ssl
 from avsync.errors import UsageError
+from avsync.face import align_faces
 
 CPU = torch.device("cpu")
 LAYERS, WIDTH = 3, 16
@@ -57,8 +58,9 @@ def clip_of(waveform, speech=None):
         patches=np.zeros((frames, 1, 1), np.uint8),
         points=np.zeros((frames, 68, 2), np.float32),
         squares=np.zeros((frames, 3), np.int64),
+        alignment=align_faces(np.zeros((frames, 68, 2), np.float32)),
         waveform=np.asarray(waveform, np.float32),
-        speech=share,
+        speech_share=share,
     )
 
 
@@ -89,7 +91,7 @@ class TestFeatures:
     def test_one_row_a_frame(self, tmp_path, kind, form, frames):
         saved(tmp_path, kind, form)
         encoder = load_speech_ssl(str(tmp_path), None, CPU)
-        (features,) = encoder.speech([clip_of(noise(frames))])
+        (features,) = encoder.encode_speech([clip_of(noise(frames))])
         assert (encoder.dim, features.shape, features.dtype) == (WIDTH, (frames, WIDTH), torch.float32)
         assert features.isfinite().all()
 
@@ -107,7 +109,7 @@ class TestFeatures:
             padded = torch.from_numpy(np.pad(sound, (40, 40)))
             taken[None] = model(padded[None]).last_hidden_state
         expected = taken[layer][0].unflatten(0, (-1, 2)).mean(dim=1)
-        (features,) = load_speech_ssl(str(tmp_path), layer, CPU).speech([clip_of(waveform)])
+        (features,) = load_speech_ssl(str(tmp_path), layer, CPU).encode_speech([clip_of(waveform)])
         torch.testing.assert_close(features, expected, atol=1e-4, rtol=1e-4)
 
     def test_layers_above_the_one_asked_for_are_not_there(self, tmp_path):
@@ -127,7 +129,7 @@ class TestFeatures:
         quiet = noise(20)
         click = quiet.copy()
         click[10 * SAMPLES + sample] += 1
-        before, after = load_speech_ssl(str(tmp_path), None, CPU).speech([clip_of(quiet), clip_of(click)])
+        before, after = load_speech_ssl(str(tmp_path), None, CPU).encode_speech([clip_of(quiet), clip_of(click)])
         assert (before - after).abs().amax(dim=1).gt(1e-5).nonzero()[:, 0].tolist() == changed
 
 
@@ -137,26 +139,26 @@ class TestBatches:
         [*((*variant, {}) for variant in VARIANTS), ("hubert", "large", {"conv_pos_batch_norm": True})],
     )
     def test_a_batch_is_as_one_by_one(self, tmp_path, kind, form, settings, monkeypatch):
-        monkeypatch.setitem(speech_ssl._TOGETHER, "cpu", 3)
+        monkeypatch.setitem(speech_ssl._BATCH, "cpu", 3)
         saved(tmp_path, kind, form, **settings)
         encoder = load_speech_ssl(str(tmp_path), None, CPU)
         clips = [clip_of(noise(frames, seed)) for seed, frames in enumerate((30, 12, 30, 7, 1))]
-        alone = [encoder.speech([clip])[0] for clip in clips]
-        for one, other in zip(alone, encoder.speech(clips), strict=True):
+        alone = [encoder.encode_speech([clip])[0] for clip in clips]
+        for one, other in zip(alone, encoder.encode_speech(clips), strict=True):
             torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 
     def test_no_clips_have_no_features(self, tmp_path):
         saved(tmp_path)
-        assert load_speech_ssl(str(tmp_path), None, CPU).speech([]) == []
+        assert load_speech_ssl(str(tmp_path), None, CPU).encode_speech([]) == []
 
     @pytest.mark.parametrize(("kind", "form"), VARIANTS)
     def test_chunks_are_nearly_as_one_piece(self, tmp_path, kind, form, monkeypatch):
         saved(tmp_path, kind, form)
         encoder, clip = load_speech_ssl(str(tmp_path), None, CPU), clip_of(noise(120))
-        (whole,) = encoder.speech([clip])
+        (whole,) = encoder.encode_speech([clip])
         monkeypatch.setattr(speech_ssl, "CHUNK", 60)
         monkeypatch.setattr(speech_ssl, "OVERLAP", 30)
-        (chunked,) = encoder.speech([clip])
+        (chunked,) = encoder.encode_speech([clip])
         assert chunked.shape == whole.shape
         assert distance(whole, chunked) < 0.02
 
@@ -183,7 +185,7 @@ class TestSilence:
         silent = np.concatenate([np.zeros(50, np.float32), speech])
         waveform = noise(40)
         encoder = load_speech_ssl(str(tmp_path), None, CPU)
-        before, after = encoder.speech(
+        before, after = encoder.encode_speech(
             [clip_of(waveform, speech), clip_of(np.concatenate([np.zeros(50 * SAMPLES), waveform]), silent)]
         )
         # The first frames' positions tell of the clip's beginning, and the first windows reach into the silence.
@@ -192,13 +194,13 @@ class TestSilence:
     def test_a_clip_of_silence_has_finite_features(self, tmp_path):
         saved(tmp_path)
         silence = clip_of(np.zeros(10 * SAMPLES), np.zeros(10, np.float32))
-        assert load_speech_ssl(str(tmp_path), None, CPU).speech([silence])[0].isfinite().all()
+        assert load_speech_ssl(str(tmp_path), None, CPU).encode_speech([silence])[0].isfinite().all()
 
     @pytest.mark.parametrize(("kind", "form"), VARIANTS)
     def test_neither_does_loudness_where_the_model_is_normalised(self, tmp_path, kind, form):
         saved(tmp_path, kind, form)
         waveform = noise(40)
-        quiet, loud = load_speech_ssl(str(tmp_path), None, CPU).speech([clip_of(waveform), clip_of(3 * waveform)])
+        quiet, loud = load_speech_ssl(str(tmp_path), None, CPU).encode_speech([clip_of(waveform), clip_of(3 * waveform)])
         assert distance(quiet, loud) < 1e-3
 
 
@@ -271,14 +273,14 @@ class TestErrors:
     def test_a_description_of_another_model(self, tmp_path, settings):
         saved(tmp_path)
         self.changed(tmp_path, **settings)
-        assert "not a whole model" in self.refused(tmp_path)
+        assert "incomplete or damaged" in self.refused(tmp_path)
 
     @pytest.mark.parametrize("keep", [0, 100, -1000])
     def test_truncated_weights(self, tmp_path, keep):
         saved(tmp_path)
         weights = tmp_path / "model.safetensors"
         weights.write_bytes(weights.read_bytes()[:keep])
-        assert "not a whole model" in self.refused(tmp_path)
+        assert "incomplete or damaged" in self.refused(tmp_path)
 
     @pytest.mark.parametrize("content", [b"", b"hello", b"cos\nsystem\n(S'touch RUN'\ntR."])
     def test_weights_that_are_something_else(self, tmp_path, content, monkeypatch):
@@ -286,7 +288,7 @@ class TestErrors:
         saved(tmp_path)
         (tmp_path / "model.safetensors").unlink()
         (tmp_path / "pytorch_model.bin").write_bytes(content)
-        assert "not a whole model" in self.refused(tmp_path)
+        assert "incomplete or damaged" in self.refused(tmp_path)
         assert not (tmp_path / "RUN").exists()
 
     def test_weights_that_are_missing(self, tmp_path):
@@ -299,14 +301,14 @@ class TestErrors:
         model = saved(tmp_path)
         model.feature_projection.projection.bias.data[0] = torch.nan
         model.save_pretrained(tmp_path)
-        assert "not numbers" in self.refused(tmp_path)
+        assert "not finite" in self.refused(tmp_path)
 
     def test_weights_of_pytorch_load(self, tmp_path):
         model = saved(tmp_path)
-        (features,) = load_speech_ssl(str(tmp_path), None, CPU).speech([clip_of(noise(5))])
+        (features,) = load_speech_ssl(str(tmp_path), None, CPU).encode_speech([clip_of(noise(5))])
         (tmp_path / "model.safetensors").unlink()
         torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
-        assert torch.equal(load_speech_ssl(str(tmp_path), None, CPU).speech([clip_of(noise(5))])[0], features)
+        assert torch.equal(load_speech_ssl(str(tmp_path), None, CPU).encode_speech([clip_of(noise(5))])[0], features)
 
     def test_code_in_the_folder_is_not_run(self, tmp_path):
         saved(tmp_path)

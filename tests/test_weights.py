@@ -28,7 +28,8 @@ from avsync.cli.weights import weights_app
 from avsync.encoders.avhubert.model import AVHuBERT, AVHuBERTConfig
 from avsync.encoders.avhubert.published import rename
 from avsync.errors import UsageError
-from avsync.weights import find, folder
+from avsync.weights import find
+from avsync.weights.folder import folder
 from avsync.convert import convert
 from avsync.weights.folder import describe
 from avsync.weights.unpickle import unpickle

@@ -1,30 +1,33 @@
-"""Lips and speech into one space, the lattice of how they fit, and how that is learned.
+"""Lips and speech in one feature space, the lattice of how well they fit, and the models that learn this.
 
-`align.data` and `align.module` need the `train` extra and are imported by name.
+One folder per trainable model (`temporal`, `mlp`, `resnet`), each with `config`, `model`, `data` and `module`. `data`
+and `module` need the `train` extra, so no package imports them.
 """
 
 from avsync.align.aligner import Aligner, Head
 from avsync.align.checkpoint import EMBEDDED, Checkpoint, load_checkpoint, save_checkpoint
 from avsync.align.cosine import CosineAligner, CosineConfig
-from avsync.align.lattice import TAU, lattice, mean_over_time
+from avsync.align.lattice import TAU, mean_over_time
 from avsync.align.losses import info_nce
 from avsync.align.mlp import MLPAligner, MLPConfig
-from avsync.align.temporal.model import TemporalConfig, TemporalAligner
+from avsync.align.resnet import ResNetAligner, ResNetConfig
+from avsync.align.temporal import TemporalAligner, TemporalConfig
 
 __all__ = [
     "EMBEDDED",
     "TAU",
     "Aligner",
-    "TemporalConfig",
     "Checkpoint",
     "CosineAligner",
     "CosineConfig",
     "Head",
     "MLPAligner",
     "MLPConfig",
+    "ResNetAligner",
+    "ResNetConfig",
     "TemporalAligner",
+    "TemporalConfig",
     "info_nce",
-    "lattice",
     "load_checkpoint",
     "mean_over_time",
     "save_checkpoint",

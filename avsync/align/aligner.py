@@ -1,4 +1,4 @@
-"""What every model has that fills a lattice."""
+"""The base classes of every model that fills a lattice."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar
@@ -7,29 +7,38 @@ from torch import Tensor, nn
 
 
 class Aligner(nn.Module):
-    """A model on disk: `format` names its kind, `config`, a frozen dataclass, is what it is made from."""
+    """A model that can be saved.
+
+    Attributes:
+        format: names the kind of model in its file.
+        config: the frozen dataclass the model was built from.
+    """
 
     format: ClassVar[str]
     config: Any
 
 
 class Head(Aligner):
-    """Fills the lattice from frozen features of lips and speech; `reading` is the one its method reads it by."""
+    """A model that fills the lattice from frozen features of lips and speech.
+
+    Attributes:
+        reading: the lattice reading its authors use.
+    """
 
     reading: ClassVar[str]
 
     @abstractmethod
-    def accepts(self, lips: int, speech: int) -> bool:
-        """Whether it was made for features of so many numbers a frame."""
+    def accepts(self, lip_dim: int, speech_dim: int) -> bool:
+        """Whether the head works on lip and speech features with this many values per frame."""
 
     @abstractmethod
-    def lattice(self, lips: Tensor, speech: Tensor, weight: Tensor) -> Tensor:
-        """How well the lips at t fit the speech at t + δ, δ = -15 … 15; all tensors are on the CPU.
+    def lattice(self, lips: Tensor, speech: Tensor, speech_share: Tensor) -> Tensor:
+        """Return how well the lips at t fit the speech at t + δ, δ = -15 … 15; all tensors are on the CPU.
 
         Args:
-            lips: float32 [T, Dv] (of `mouth`, uint8 [T, 96, 96]).
+            lips: float32 [T, Dv]; mouth crops, uint8 [T, 96, 96], for a head with a lip encoder of its own.
             speech: float32 [T, Da].
-            weight: float32 [T], the share of speech in each frame.
+            speech_share: float32 [T], the share of speech in each frame.
 
         Returns:
             float32 [T, 31], NaN where t + δ is outside the clip.

@@ -1,4 +1,4 @@
-"""Trained models on disk: weights as safetensors, and beside them a JSON file that says what they are."""
+"""Trained models on disk: weights as safetensors, and beside them a JSON file with the format, the config and notes."""
 
 import json
 from collections.abc import Mapping
@@ -15,19 +15,30 @@ from avsync.align.aligner import Aligner
 from avsync.align.cosine import CosineAligner, CosineConfig
 from avsync.align.mlp import MLPAligner, MLPConfig
 from avsync.align.resnet import ResNetAligner, ResNetConfig
-from avsync.align.temporal.model import TemporalConfig, TemporalAligner
+from avsync.align.temporal import TemporalAligner, TemporalConfig
 from avsync.errors import UsageError
-from avsync.files import write_whole
-from avsync.files import all_finite
+from avsync.files import all_finite, write_whole
 
 EMBEDDED = Path(__file__).parents[1] / "assets" / "default.safetensors"
-# The default model has 2 MB, a ResNet 50 MB, and their notes some kB; what is far larger is something else.
+# The default model has 2 MB, a ResNet 50 MB, their JSON files some kB; a far larger file is something else.
 _MAX_WEIGHTS, _MAX_NOTES = 256 << 20, 16 << 20
+_MODELS: tuple[tuple[type[Aligner], type[Any]], ...] = (
+    (TemporalAligner, TemporalConfig),
+    (CosineAligner, CosineConfig),
+    (MLPAligner, MLPConfig),
+    (ResNetAligner, ResNetConfig),
+)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model in evaluation mode, the sha256 of its weights file, and what else its JSON file says."""
+    """A loaded model.
+
+    Attributes:
+        model: in evaluation mode, on the CPU.
+        sha256: of its weights file.
+        notes: all fields of its JSON file.
+    """
 
     model: Aligner
     sha256: str
@@ -35,9 +46,14 @@ class Checkpoint:
 
 
 def save_checkpoint(model: Aligner, path: Path, notes: Mapping[str, Any]) -> None:
-    """Write the weights to `path` (`.safetensors`), and `notes`, plain data, with the model's config to `.json`.
+    """Write the weights to `path`, and the model's format and config with `notes` to the `.json` file beside it.
 
-    Both files appear under their names only when they are whole.
+    Each file appears under its name only when it is complete.
+
+    Args:
+        model: the model.
+        path: ends in `.safetensors`.
+        notes: plain data.
     """
     weights = save_tensors({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()})
     head = {"format": model.format, "weights_sha256": sha256(weights).hexdigest(), "model": asdict(model.config)}
@@ -47,10 +63,10 @@ def save_checkpoint(model: Aligner, path: Path, notes: Mapping[str, Any]) -> Non
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read what `save_checkpoint` wrote.
+    """Read what `save_checkpoint` wrote; no code in the files is run.
 
     Raises:
-        UsageError: a file is missing, truncated, too large, from elsewhere, or the two do not belong together.
+        UsageError: a file is missing, truncated, too large or of another kind, or the two do not belong together.
     """
     weights, text = _read(path, _MAX_WEIGHTS), _read(path.with_suffix(".json"), _MAX_NOTES)
     model, notes = _parse(path.with_suffix(".json"), text)
@@ -91,13 +107,7 @@ def _parse(path: Path, text: bytes) -> tuple[Aligner, dict[str, Any]]:
 
 
 def _untrained(kind: str, config: dict[str, Any]) -> Aligner:
-    match kind:
-        case TemporalAligner.format:
-            return TemporalAligner(TemporalConfig(**config))
-        case CosineAligner.format:
-            return CosineAligner(CosineConfig(**config))
-        case MLPAligner.format:
-            return MLPAligner(MLPConfig(**config))
-        case ResNetAligner.format:
-            return ResNetAligner(ResNetConfig(**config))
+    for model, config_class in _MODELS:
+        if model.format == kind:
+            return model(config_class(**config))
     raise ValueError(kind)

@@ -1,4 +1,4 @@
-"""The lattice without training: the cosine of features that live in one space."""
+"""The lattice without training: cosines of features that share one space."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,11 +13,11 @@ from avsync.align.lattice import TAU, diagonals
 
 @dataclass(frozen=True)
 class CosineConfig:
-    """Nothing to set."""
+    """There is nothing to set."""
 
 
 class CosineAligner(Head):
-    """What SpeechForensics (Liang et al., NeurIPS 2024) and FACTOR (Reiss et al., 2023) do with AV-HuBERT features."""
+    """Cosines of AV-HuBERT features, as in SpeechForensics (Liang et al., NeurIPS 2024) and FACTOR (Reiss et al., 2023)."""
 
     format: ClassVar[str] = "avsync.cosine/1"
     reading: ClassVar[str] = "speechforensics"
@@ -26,11 +26,11 @@ class CosineAligner(Head):
         super().__init__()
         self.config = config
 
-    def accepts(self, lips: int, speech: int) -> bool:
-        """Both must live in one space."""
-        return lips == speech
+    def accepts(self, lip_dim: int, speech_dim: int) -> bool:
+        """Whether both have the same number of values per frame, as features of one space do."""
+        return lip_dim == speech_dim
 
     @torch.inference_mode()
-    def lattice(self, lips: Tensor, speech: Tensor, weight: Tensor) -> Tensor:
-        """Cosines, float32 [T, 31]; `weight` changes none."""
+    def lattice(self, lips: Tensor, speech: Tensor, speech_share: Tensor) -> Tensor:
+        """Return cosines, float32 [T, 31]; they do not depend on `speech_share`."""
         return diagonals(normalize(lips, dim=1) @ normalize(speech, dim=1).T, TAU)

@@ -1,56 +1,81 @@
-"""Feeds training with one random segment of every clip per epoch, and validation with whole clips."""
+"""What training reads: one random segment of every clip per epoch, whole clips for validation."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from lightning import LightningDataModule
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from avsync.config import SegmentsConfig
-from avsync.datasets.arrays import ClipArrays
+from avsync.datasets.record import ClipRecord
 
-# Validated on at most this many clips, spread evenly over the list.
-_VALIDATED = 400
+# Validation uses at most this many clips, evenly spaced in the list.
+_MAX_VALIDATION = 400
+
+
+class ClipArrays(Protocol):
+    """A clip whose arrays have one row per frame at 25 Hz.
+
+    Every clip has `speech_share`, float32 [T], the share of speech in each frame. `lips` and `speech` hold what the
+    trained model takes: features [T, D], mouth crops uint8 [T, 96, 96], or four steps of log mel float32 [T, 160].
+    """
+
+    @property
+    def record(self) -> ClipRecord:
+        """The clip's row of the data set."""
+
+    @property
+    def key(self) -> str:
+        """Identifies the content."""
+
+    def frames(self) -> int:
+        """T."""
+
+    def read(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
+        """Read rows [start, stop) of one array and nothing else."""
+
+
 Clip = TypeVar("Clip", bound=ClipArrays)
 
 
 class SegmentData(LightningDataModule, ABC):
-    """The same segments in the same order for the same seed and epoch.
+    """Feeds a trainer; the same seed and epoch give the same segments in the same order.
 
     Args:
-        train, validation: clips.
-        config: segments per batch, processes, seed.
+        train, validation: the clips.
+        config: segments per batch, worker processes, seed.
     """
 
     def __init__(self, train: Sequence[ClipArrays], validation: Sequence[ClipArrays], config: SegmentsConfig) -> None:
         super().__init__()
-        self._train, self._validation, self._config = train, spread(validation, _VALIDATED), config
+        self._train, self._validation, self._config = train, spread(validation, _MAX_VALIDATION), config
 
     @abstractmethod
     def segments(self, clips: Sequence[ClipArrays], seed: tuple[int, int]) -> Dataset[Any]:
-        """One segment of each clip, decided on by `seed` and the clip's index."""
+        """Return one segment of each clip, chosen by `seed` and the clip's index."""
 
     @staticmethod
     @abstractmethod
     def whole(clip: ClipArrays) -> Any:
-        """A clip as validation takes it."""
+        """Return a whole clip in the form that validation takes."""
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Batches of this epoch's segments; for a trainer with `reload_dataloaders_every_n_epochs=1`."""
         assert self.trainer is not None
         config, seed = self._config, (self._config.seed, self.trainer.current_epoch)
-        # Shuffled here, not by the loader: a resumed training draws from the loader's generator once more.
+        # Shuffled here, not by the loader: a resumed training would draw once more from the loader's generator.
         order = np.random.default_rng(seed).permutation(len(self._train)).tolist()
         segments = self.segments([self._train[index] for index in order], seed)
         whole_batches = len(order) >= config.batch_size
-        return DataLoader(segments, config.batch_size, drop_last=whole_batches, num_workers=config.loaders)
+        return DataLoader(segments, config.batch_size, drop_last=whole_batches, num_workers=config.num_workers)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """The validation clips, one by one."""
         clips = _WholeClips(self._validation, self.whole)
-        return DataLoader(clips, batch_size=None, collate_fn=_as_it_is, num_workers=self._config.loaders)
+        return DataLoader(clips, batch_size=None, collate_fn=_unchanged, num_workers=self._config.num_workers)
 
 
 class _WholeClips(Dataset[Any]):
@@ -65,15 +90,15 @@ class _WholeClips(Dataset[Any]):
 
 
 def mixed_seed(*numbers: int) -> int:
-    """One seed made of several numbers, the same on every machine."""
+    """Return one seed made from several numbers, the same on every machine."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
 def spread(clips: Sequence[Clip], count: int) -> list[Clip]:
-    """At most `count` of the clips, evenly spaced."""
+    """Return at most `count` of the clips, evenly spaced."""
     chosen = np.linspace(0, len(clips) - 1, min(count, len(clips))).round().astype(int)
     return [clips[index] for index in chosen.tolist()]
 
 
-def _as_it_is(clip: Any) -> Any:
+def _unchanged(clip: Any) -> Any:
     return clip

@@ -18,7 +18,7 @@ weights_app = typer.Typer(
 @weights_app.command("list")
 def list_known() -> None:
     """Show what is known, and what of it is on this machine."""
-    from avsync.weights.table import print_known
+    from avsync.cli.weights_table import print_known
 
     print_known()
 

@@ -1,1 +1,1 @@
-"""Encoders of lips and of speech: whatever `--backbone` can name."""
+"""Encoders of lips and of speech: everything that `--backbone` can name (`registry` lists them)."""

@@ -1,4 +1,4 @@
-"""Encoders made of avsync's own models."""
+"""Encoders without foreign weights: avsync's own models, and the inputs they train on."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,68 +6,94 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from avsync.align import EMBEDDED, TemporalAligner, load_checkpoint
-from avsync.align.resnet import ResNetAligner
+from avsync.align import EMBEDDED, ResNetAligner, TemporalAligner, load_checkpoint
 from avsync.align.temporal.model import FEATURES
 from avsync.clip import FaceClip
 from avsync.errors import UsageError
 from avsync.face import MOUTH_SIDE
 from avsync.speech import log_mel
+from avsync.speech.filterbank import BANDS, STEPS_PER_FRAME
 
 
 class MouthCrops:
-    """The mouth crops themselves, uint8 [T, 96, 96]: what a lip encoder is trained on."""
+    """The mouth crops themselves: the input of lip encoders in training."""
 
     dim = MOUTH_SIDE**2
+    dtype = torch.uint8
     key = "mouth-1"
 
-    def lips(self, clips: Sequence[FaceClip]) -> list[Tensor]:
-        """uint8 [T, 96, 96] of each clip."""
+    def encode_lips(self, clips: Sequence[FaceClip]) -> list[Tensor]:
+        """Return uint8 [T, 96, 96] of each clip."""
         return [torch.from_numpy(clip.mouths) for clip in clips]
 
 
+class MelBands:
+    """Log mel, four steps of 10 ms per frame: the input of the default model's speech encoder."""
+
+    dim = BANDS * STEPS_PER_FRAME
+    dtype = torch.float32
+    key = "mel-1"
+
+    def encode_speech(self, clips: Sequence[FaceClip]) -> list[Tensor]:
+        """Return float32 [T, 160] of each clip, `avsync.speech.log_mel` reshaped."""
+        return [torch.from_numpy(log_mel(clip.waveform).reshape(-1, self.dim)) for clip in clips]
+
+
 class TemporalEncoder:
-    """Both features, float32 [T, 96], of the default model: to try a reading without other weights."""
+    """Lip and speech features of the default model: to try a reading without other weights."""
 
     dim = FEATURES
+    dtype = torch.float16
 
     def __init__(self, model: TemporalAligner, sha256: str) -> None:
         self._model, self.key = model, f"temporal-{sha256[:16]}"
 
-    def lips(self, clips: Sequence[FaceClip]) -> list[Tensor]:
-        """Of each clip, float32 [T, 96]."""
-        return [self._model.see(clip.landmarks, clip.mouths, clip.speech) for clip in clips]
+    def encode_lips(self, clips: Sequence[FaceClip]) -> list[Tensor]:
+        """Return float32 [T, 96] of each clip."""
+        return [self._model.encode_lips(clip.landmarks, clip.mouths, clip.speech_share) for clip in clips]
 
-    def speech(self, clips: Sequence[FaceClip]) -> list[Tensor]:
-        """Of each clip, float32 [T, 96]."""
-        return [self._model.hear(log_mel(clip.waveform), clip.speech) for clip in clips]
+    def encode_speech(self, clips: Sequence[FaceClip]) -> list[Tensor]:
+        """Return float32 [T, 96] of each clip."""
+        return [self._model.encode_speech(log_mel(clip.waveform), clip.speech_share) for clip in clips]
 
 
 class ResNetLips:
-    """Lip features, float32 [T, features], of a model of `avsync train configs/hubert_resnet.yaml`."""
+    """Lip features of a model trained by `avsync train configs/hubert_resnet.yaml`."""
+
+    dtype = torch.float16
 
     def __init__(self, model: ResNetAligner, sha256: str) -> None:
         self._model, self.key, self.dim = model, f"resnet-{sha256[:16]}", model.config.features
 
-    def lips(self, clips: Sequence[FaceClip]) -> list[Tensor]:
-        """Of each clip, float32 [T, features]."""
-        return [self._model.see(torch.from_numpy(clip.mouths)) for clip in clips]
+    def encode_lips(self, clips: Sequence[FaceClip]) -> list[Tensor]:
+        """Return float32 [T, features] of each clip."""
+        return [self._model.encode_lips(torch.from_numpy(clip.mouths)) for clip in clips]
 
 
-def load_resnet(source: str, device: torch.device) -> ResNetLips:
-    """The lip encoder of a checkpoint.
+def load_mouth(_source: None, _layer: None, _device: torch.device) -> MouthCrops:
+    """Mouth crops; nothing is loaded."""
+    return MouthCrops()
+
+
+def load_mel(_source: None, _layer: None, _device: torch.device) -> MelBands:
+    """Log mel; nothing is loaded."""
+    return MelBands()
+
+
+def load_resnet(source: str, _layer: None, device: torch.device) -> ResNetLips:
+    """Load the lip encoder of a checkpoint.
 
     Raises:
         UsageError: the checkpoint cannot be used.
     """
     checkpoint = load_checkpoint(Path(source))
     if not isinstance(checkpoint.model, ResNetAligner):
-        raise UsageError(f"{source}: a model of another kind than resnet")
+        raise UsageError(f"{source}: not a resnet model; name one trained with configs/hubert_resnet.yaml")
     return ResNetLips(checkpoint.model.to(device), checkpoint.sha256)
 
 
-def load_temporal(source: str | None, device: torch.device) -> TemporalEncoder:
-    """The encoders of a checkpoint of `avsync train configs/default.yaml`; None is the embedded one.
+def load_temporal(source: str | None, _layer: None, device: torch.device) -> TemporalEncoder:
+    """Load the encoders of a checkpoint of the default model; None is the embedded one.
 
     Raises:
         UsageError: the checkpoint cannot be used.
@@ -75,5 +101,5 @@ def load_temporal(source: str | None, device: torch.device) -> TemporalEncoder:
     path = Path(source) if source else EMBEDDED
     checkpoint = load_checkpoint(path)
     if not isinstance(checkpoint.model, TemporalAligner):
-        raise UsageError(f"{path}: a model of another kind than temporal")
+        raise UsageError(f"{path}: not a temporal model; name one trained with configs/default.yaml")
     return TemporalEncoder(checkpoint.model.to(device), checkpoint.sha256)

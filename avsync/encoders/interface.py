@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from avsync.clip import FaceClip
 
 
-class LipEncoder(Protocol):
-    """Frozen features of lips.
+class Encoder(Protocol):
+    """A source of frozen features.
 
     Attributes:
-        dim: D, features per frame.
-        key: what the features depend on besides the clip, for caches.
+        dim: D, values per frame.
+        key: identifies everything the features depend on besides the clip; part of the keys of caches.
+        dtype: the type the feature store keeps: float16 for networks, uint8 for mouth crops.
     """
 
     @property
@@ -22,18 +24,19 @@ class LipEncoder(Protocol):
     @property
     def key(self) -> str: ...  # noqa: D102
 
-    def lips(self, clips: Sequence[FaceClip]) -> list[Tensor]:
-        """Of each clip of T frames, [T, D] on the CPU."""
-
-
-class SpeechEncoder(Protocol):
-    """Frozen features of speech; `dim` and `key` as in `LipEncoder`."""
-
     @property
-    def dim(self) -> int: ...  # noqa: D102
+    def dtype(self) -> torch.dtype: ...  # noqa: D102
 
-    @property
-    def key(self) -> str: ...  # noqa: D102
 
-    def speech(self, clips: Sequence[FaceClip]) -> list[Tensor]:
-        """Of each clip of T frames, [T, D] on the CPU."""
+class LipEncoder(Encoder, Protocol):
+    """Encodes lips."""
+
+    def encode_lips(self, clips: Sequence[FaceClip]) -> list[Tensor]:
+        """Return [T, D] on the CPU for each clip of T frames; mouth crops are uint8 [T, 96, 96]."""
+
+
+class SpeechEncoder(Encoder, Protocol):
+    """Encodes speech."""
+
+    def encode_speech(self, clips: Sequence[FaceClip]) -> list[Tensor]:
+        """Return [T, D] on the CPU for each clip of T frames."""

@@ -1,13 +1,16 @@
-"""A backbone: an encoder of lips and an encoder of speech, named by one string on the command line and in configs.
+"""Backbones: an encoder of lips and an encoder of speech, named by one string on the command line and in configs.
 
-`LIP_ROWS+SPEECH`, each `KIND[:SOURCE][@LAYER]`; one name for both where one network encodes both: `avhubert`,
+`LIPS+SPEECH`, each `KIND[:SOURCE][@LAYER]`. One name stands for both if one network encodes both: `avhubert`,
 `avhubert:large@12`, `resnet:runs/hubert_resnet/model.safetensors+ssl:facebook/hubert-base-ls960@9`.
+
+To add an encoder, write a file with a loader and add a line to `KINDS`.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from importlib import import_module
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -16,15 +19,51 @@ from avsync.clip import FaceClip
 from avsync.encoders.interface import LipEncoder, SpeechEncoder
 from avsync.errors import UsageError
 
-KINDS = ("avhubert", "mouth", "resnet", "ssl", "temporal")
-_FORM = "LIP_ROWS+SPEECH, each KIND[:SOURCE][@LAYER], such as avhubert or temporal"
+Side = Literal["lips", "speech"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of encoder.
+
+    Attributes:
+        loader: "module:function", imported on first use. The function takes `source: str | None`, `layer: int | None`
+            and `device: torch.device`, and returns an encoder (`avsync.encoders.interface`).
+        sides: what it encodes.
+        source: whether a source of weights must be named, may be named, or does not exist.
+        layers: whether a layer can be chosen.
+    """
+
+    loader: str
+    sides: tuple[Side, ...] = ("lips", "speech")
+    source: Literal["required", "optional", "none"] = "optional"
+    layers: bool = False
+
+
+_OWN = "avsync.encoders.avsync_encoders"
+KINDS: dict[str, Kind] = {
+    "avhubert": Kind("avsync.encoders.avhubert:load_avhubert", layers=True),
+    "mel": Kind(f"{_OWN}:load_mel", sides=("speech",), source="none"),
+    "mouth": Kind(f"{_OWN}:load_mouth", sides=("lips",), source="none"),
+    "resnet": Kind(f"{_OWN}:load_resnet", sides=("lips",), source="required"),
+    "ssl": Kind("avsync.encoders.speech_ssl:load_speech_ssl", sides=("speech",), source="required", layers=True),
+    "temporal": Kind(f"{_OWN}:load_temporal"),
+}
+
+_FORM = "LIPS+SPEECH, each KIND[:SOURCE][@LAYER], such as avhubert or temporal"
 _NEXT = re.compile(rf"\+(?=(?:{'|'.join(KINDS)})(?:[:@]|$))")
 _PART = re.compile(rf"(?P<kind>{'|'.join(KINDS)})(?::(?P<source>.+?))?(?:@(?P<layer>\d{{1,3}}))?")
 
 
 @dataclass(frozen=True)
 class Spec:
-    """One encoder: its kind, where its weights are, and which layer counts (from 1; None: its output)."""
+    """The name of one encoder, taken apart.
+
+    Attributes:
+        kind: a key of `KINDS`.
+        source: where its weights are; None: the default of its kind.
+        layer: the layer to read, from 1; None: the output.
+    """
 
     kind: str
     source: str | None
@@ -41,77 +80,81 @@ class Backbone:
 
     @property
     def key(self) -> str:
-        """What the features depend on besides the clip."""
+        """Identifies everything the features depend on besides the clip."""
         return f"{self.lips.key}+{self.speech.key}"
 
     def encode(self, clips: Sequence[FaceClip]) -> list[tuple[Tensor, Tensor]]:
-        """Features of lips [T, Dv] and of speech [T, Da] of each clip, on the CPU."""
-        return list(zip(self.lips.lips(clips), self.speech.speech(clips), strict=True))
+        """Return the features of lips [T, Dv] and of speech [T, Da] of each clip, on the CPU."""
+        return list(zip(self.lips.encode_lips(clips), self.speech.encode_speech(clips), strict=True))
 
 
 def parse(name: str) -> tuple[Spec, Spec]:
-    """The encoders of lips and of speech.
+    """Return the encoders of lips and of speech that a backbone's name stands for.
 
     Raises:
-        UsageError: it is no such string.
+        UsageError: not such a name, or an encoder that cannot do what is asked of it.
     """
     parts = [_PART.fullmatch(part) for part in _NEXT.split(name)]
     if len(parts) > 2 or None in parts:
-        raise UsageError(f"'{name}': not a backbone; write {_FORM}")
+        raise UsageError(f"'{name}': not a backbone; write {_FORM}; kinds: {', '.join(KINDS)}")
     specs = [Spec(p["kind"], p["source"], int(p["layer"]) if p["layer"] else None) for p in parts if p]
     lips, speech = specs[0], specs[-1]
-    if lips.kind == "ssl" or speech.kind in ("mouth", "resnet"):
-        wrong, side = ("ssl", "lips") if lips.kind == "ssl" else (speech.kind, "speech")
-        raise UsageError(f"'{name}': {wrong} does not encode {side}; write {_FORM}")
+    _check(name, lips, "lips")
+    _check(name, speech, "speech")
     return lips, speech
 
 
-def best_device() -> torch.device:
-    """The GPU if there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def _check(name: str, spec: Spec, side: Side) -> None:
+    kind = KINDS[spec.kind]
+    if side not in kind.sides:
+        raise UsageError(f"'{name}': {spec.kind} does not encode {side}; write {_FORM}")
+    if spec.layer is not None and not kind.layers:
+        layered = " and ".join(known for known in KINDS if KINDS[known].layers)
+        raise UsageError(f"{spec.kind}@{spec.layer}: only {layered} have layers to choose from")
+    if spec.source is None and kind.source == "required":
+        raise UsageError(f"{spec.kind}: name its weights, as in {spec.kind}:SOURCE")
+    if spec.source is not None and kind.source == "none":
+        raise UsageError(f"{spec.kind}:{spec.source}: {spec.kind} has no weights; write {spec.kind}")
 
 
-def load_backbone(name: str) -> Backbone:
-    """Load both encoders, on the GPU if there is one.
+def choose_device(name: str | None = None) -> torch.device:
+    """Return the device to compute on.
+
+    Args:
+        name: cpu, cuda or cuda:N; None: the GPU if there is one, else the CPU.
 
     Raises:
-        UsageError: no such string, weights that are missing or of something else, or a package that is not installed.
+        UsageError: not such a name, or no such device on this machine.
     """
-    device = best_device()
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise UsageError(f"device '{name}': not known; write cpu, cuda or cuda:N")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"device '{name}': not on this machine, which has {torch.cuda.device_count()} GPUs; write cpu")
+    return device
+
+
+def load_backbone(name: str, device: torch.device | None = None) -> Backbone:
+    """Load both encoders.
+
+    Args:
+        name: as described at the top of this file.
+        device: where to run them; None: `choose_device()`.
+
+    Raises:
+        UsageError: not such a name, weights that are missing or of another kind, or a package that is not installed.
+    """
     lips, speech = parse(name)
+    device = device or choose_device()
     try:
-        of_lips = _load(lips, device)
-        return Backbone(name, of_lips, of_lips if speech == lips else _load(speech, device))
+        lip_encoder = _load(lips, device)
+        return Backbone(name, lip_encoder, lip_encoder if speech == lips else _load(speech, device))
     except ModuleNotFoundError as error:
         raise UsageError(f"'{name}' needs the package '{error.name}': pip install 'avsync[ssl]'") from error
 
 
 def _load(spec: Spec, device: torch.device) -> Any:
-    if spec.layer is not None and spec.kind not in ("avhubert", "ssl"):
-        raise UsageError(f"{spec.kind}@{spec.layer}: only avhubert and ssl have layers to choose from")
-    match spec.kind:
-        case "avhubert":
-            from avsync.encoders.avhubert import load_avhubert
-
-            return load_avhubert(spec.source, spec.layer, device)
-        case "ssl":
-            from avsync.encoders.speech_ssl import load_speech_ssl
-
-            return load_speech_ssl(_source(spec), spec.layer, device)
-        case "mouth":
-            from avsync.encoders.avsync_encoders import MouthCrops
-
-            return MouthCrops()
-        case "resnet":
-            from avsync.encoders.avsync_encoders import load_resnet
-
-            return load_resnet(_source(spec), device)
-    from avsync.encoders.avsync_encoders import load_temporal
-
-    return load_temporal(spec.source, device)
-
-
-def _source(spec: Spec) -> str:
-    if spec.source is None:
-        raise UsageError(f"{spec.kind}: say which, as in {spec.kind}:SOURCE")
-    return spec.source
+    module, function = KINDS[spec.kind].loader.split(":")
+    return getattr(import_module(module), function)(spec.source, spec.layer, device)

@@ -14,52 +14,54 @@ from avsync.clip import SAMPLES, FaceClip
 from avsync.encoders.ssl_files import HOP, WIDTH, read_ssl
 from avsync.speech.share import speech_weights
 
-# Part of the key: raise it whenever the same weights give other features.
+# Part of the key. Raise it when the features of the same weights change.
 _VERSION = 1
-# Half of what a frame hears beyond its hop: with so many samples more on both sides, 2T frames come out of 640 T
-# samples, and each is centred on its 20 ms.
+# Half the overlap of two 20 ms frames. Padded by this many samples on both sides, 640 T samples give exactly 2T frames,
+# each centred on its 20 ms.
 _MARGIN = (WIDTH - HOP) // 2
-# Frames at 25 Hz; a cut is at least 2 s from the ends of the chunks on both its sides. 20 s bound the memory, and are
-# what the models learned on (wav2vec 2.0: crops of 15.6 or 20 s; Baevski et al., 2020, section 4.2).
+# Frames at 25 Hz: chunks of 20 s, so that a cut is at least 2 s from the ends of both chunks. 20 s bound the memory and
+# are the length the models were trained on (wav2vec 2.0: crops of 15.6 or 20 s; Baevski et al., 2020, section 4.2).
 CHUNK, OVERLAP = 500, 100
-# Chunks to a batch: a CPU has enough to do with one.
-_TOGETHER = {"cpu": 1, "cuda": 16}
-_EPS = 1e-7  # of the variance, as the models were trained
+# Chunks per batch: one is enough to keep a CPU busy.
+_BATCH = {"cpu": 1, "cuda": 16}
+_EPS = 1e-7  # added to the variance, as in the models' training
 
 
 class SpeechSSL:
-    """A model cut off above the layer that is read.
+    """A speech model without the layers above the one that is read.
 
-    Features are means of two frames of 20 ms, centred together on the 40 ms of a picture.
+    A feature is the mean of two frames of 20 ms; together they are centred on the 40 ms of a picture.
 
-    Gain and offset are set by the clip's speech, as are the statistics of models with a group norm over time, so added
-    silence moves neither. What the models learned from was mostly speech. (Random weights of the base size: a gain 8 %
-    off, which 15 % of silence makes, moves features by a cosine distance of 0.0003; one of 41 %, which silence as long
-    as the speech would make, by 0.006.)
+    Gain and offset, and the statistics of a group norm over time, are computed over the clip's speech, so added silence
+    does not change them; the models were trained mostly on speech. (With random weights of the base size, a gain error
+    of 8 %, as from 15 % of silence, changes features by a cosine distance of 0.0003; one of 41 %, as from silence as
+    long as the speech, by 0.006.)
 
-    Clips above 20 s are read in chunks that overlap by 4 s or more, each frame from the chunk that sees more around it.
-    50 s of speech against one piece, random weights of the base size read at layer 9, which look everywhere alike:
-    cosine distances of 0.0003, at most 0.0008; a cosine lattice, which spreads by 0.25, moves by 0.002, at most 0.008,
-    and peaks where it did. Random weights that pick out few frames anywhere in the clip (queries and keys times 8), the
-    worst that can be made up, are off by 0.26; that lattice, too, peaks where it did.
+    Clips above 20 s are encoded in chunks that overlap by at least 4 s; each frame comes from the chunk that has more
+    context around it. The effect of chunks on 50 s of speech, read at layer 9 of a base model: with random weights
+    (near-uniform attention) features differ by cosine distances of 0.0003, at most 0.0008. A cosine lattice, whose
+    values spread by 0.25, differs by 0.002, at most 0.008, and peaks at the same offset. As a worst case, sharpened
+    attention (queries and keys × 8) differs by 0.26; the lattice still peaks at the same offset.
 
     Args:
-        model: a `HubertModel`, `WavLMModel` or `Wav2Vec2Model` whose last hidden state is wanted, on its device.
+        model: a `HubertModel`, `WavLMModel` or `Wav2Vec2Model` on its device; its last hidden state is the feature.
         normalize: whether it was trained on sound of zero mean and unit variance.
-        key: identity of the features.
-        together: chunks to a batch.
+        key: identifies the features.
+        batch: chunks per batch.
 
     Attributes:
-        dim: D, features per frame.
-        key: changes whenever the features of a clip may.
+        dim: D, values per frame.
+        key: differs whenever the features of a clip may differ.
     """
 
-    def __init__(self, model: nn.Module, *, normalize: bool, key: str, together: int) -> None:
+    dtype = torch.float16
+
+    def __init__(self, model: nn.Module, *, normalize: bool, key: str, batch: int) -> None:
         config: Any = model.config
         self.dim, self.key = int(config.hidden_size), key
         self._model, self._normalize = model.eval().requires_grad_(False), normalize
-        # A batch norm before the positional convolution turns padding into something else than zeros.
-        self._together = 1 if getattr(config, "conv_pos_batch_norm", False) else together
+        # A batch norm before the positional convolution makes padding non-zero, so clips cannot share a batch.
+        self._batch = 1 if getattr(config, "conv_pos_batch_norm", False) else batch
         first: Any = model.get_submodule("feature_extractor.conv_layers.0")
         self._convolution: nn.Conv1d = first.conv
         self._norm = _ClipNorm(first.layer_norm) if config.feat_extract_norm == "group" else None
@@ -67,19 +69,19 @@ class SpeechSSL:
             first.layer_norm = self._norm
 
     @torch.inference_mode()
-    def speech(self, clips: Sequence[FaceClip]) -> list[Tensor]:
-        """Of each clip of T frames, float32 [T, D] on the CPU."""
+    def encode_speech(self, clips: Sequence[FaceClip]) -> list[Tensor]:
+        """Return float32 [T, D] on the CPU for each clip of T frames."""
         pieces = [piece for clip in clips for piece in self._pieces(clip)]
         by_length = sorted(range(len(pieces)), key=lambda index: len(pieces[index].waveform))
         features: dict[int, Tensor] = {}
-        for start in range(0, len(pieces), self._together):
-            batch = by_length[start : start + self._together]
+        for start in range(0, len(pieces), self._batch):
+            batch = by_length[start : start + self._batch]
             features |= zip(batch, self._features([pieces[index] for index in batch]), strict=True)
         in_order = (features[index] for index in range(len(pieces)))
         return [torch.cat([next(in_order) for _ in _chunks(len(clip))]) for clip in clips]
 
     def _pieces(self, clip: FaceClip) -> Iterator["_Piece"]:
-        waveform, share = torch.from_numpy(clip.waveform), torch.from_numpy(clip.speech)
+        waveform, share = torch.from_numpy(clip.waveform), torch.from_numpy(clip.speech_share)
         if self._normalize:
             waveform = _normalised(waveform, share)
         waveform = nn.functional.pad(waveform, (_MARGIN, _MARGIN))
@@ -91,18 +93,24 @@ class SpeechSSL:
         device = next(self._model.parameters()).device
         waveforms = pad_sequence([piece.waveform for piece in pieces], batch_first=True).to(device)
         lengths = torch.tensor([len(piece.waveform) for piece in pieces], device=device)
-        heard = (torch.arange(waveforms.shape[1], device=device) < lengths[:, None]).long()
+        valid = (torch.arange(waveforms.shape[1], device=device) < lengths[:, None]).long()
         if self._norm is not None:
             self._norm.affine = torch.stack([piece.affine for piece in pieces if piece.affine is not None]).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")  # how WavLM calls torch
-            hidden = self._model(waveforms, attention_mask=None if heard.all() else heard).last_hidden_state
+            hidden = self._model(waveforms, attention_mask=None if valid.all() else valid).last_hidden_state
         frames = hidden.float().unflatten(1, (-1, 2)).mean(dim=2).cpu()
         return [of_piece[piece.keep] for of_piece, piece in zip(frames, pieces, strict=True)]
 
 
 class _Piece(NamedTuple):
-    """Sound of n frames with its margins, [640 n + 80], which of its frames count, and what `_ClipNorm` does to it."""
+    """A chunk of n frames.
+
+    Attributes:
+        waveform: float32 [640 n + 80], with a margin on both sides.
+        keep: the frames to take from this chunk.
+        affine: scale and shift of `_ClipNorm`, [2, C].
+    """
 
     waveform: Tensor
     keep: slice
@@ -110,10 +118,10 @@ class _Piece(NamedTuple):
 
 
 class _ClipNorm(nn.Module):
-    """In place of a group norm over time: for any piece of a clip, with statistics of all of the clip's speech.
+    """Replaces a group norm over time: every chunk of a clip is normalised with the statistics of the clip's speech.
 
-    Without it padding would change a clip's features, and chunks of 10 s of 20 would differ from one piece by cosine
-    distances of up to 0.05 instead of 0.003 (random weights of the base size).
+    Without it, padding would change a clip's features, and a clip of 20 s in chunks of 10 s would differ from the whole
+    by cosine distances of up to 0.05 instead of 0.003 (random weights of the base size).
     """
 
     def __init__(self, norm: nn.GroupNorm) -> None:
@@ -122,12 +130,12 @@ class _ClipNorm(nn.Module):
         self.affine = torch.zeros(0)  # [B, 2, C]: scale and shift
 
     def measure(self, convolution: nn.Conv1d, waveform: Tensor, share: Tensor) -> Tensor:
-        """Scale and shift, [2, C], of the channels of the convolution before it.
+        """Return scale and shift, [2, C], of the channels of the convolution before it.
 
-        The convolution is linear, so mean and variance of its channels follow from those of the windows it sees.
+        The convolution is linear, so mean and variance of its channels follow from those of its input windows.
 
         Args:
-            convolution: of one channel of sound.
+            convolution: has one input channel.
             waveform: float32 [640 T + 80].
             share: float32 [T], the share of speech in each frame.
         """
@@ -149,33 +157,33 @@ class _ClipNorm(nn.Module):
 
 
 def load_speech_ssl(source: str, layer: int | None, device: torch.device) -> SpeechSSL:
-    """Load a model from the disk; nothing is fetched, and no code of its folder is run.
+    """Load a model from disk; nothing is downloaded, and no code in its folder is run.
 
     Args:
         source: a folder in the format of the Hugging Face hub, or the hub id of a model that is on this machine.
-        layer: the transformer layer whose output is read, from 1, before any norm that follows the last one. None: the
-            last hidden state.
-        device: what to run on; on CUDA in bfloat16.
+        layer: the transformer layer to read, from 1, before any norm after the last layer. None: the last hidden
+            state.
+        device: where to run it; on CUDA in bfloat16.
 
     Raises:
-        UsageError: transformers is missing; no such folder; a model of another kind or without such a layer; a
-            damaged file.
+        UsageError: transformers is not installed, no such folder, a model of another kind or without such a layer, or
+            a damaged file.
     """
     files = read_ssl(source, layer)
     key = f"ssl-{files.kind}-{files.identity}-{layer or 'last'}-{_VERSION}"
-    together = _TOGETHER.get(device.type, 1)
-    return SpeechSSL(files.model.to(device), normalize=files.normalize, key=key, together=together)
+    batch = _BATCH.get(device.type, 1)
+    return SpeechSSL(files.model.to(device), normalize=files.normalize, key=key, batch=batch)
 
 
 def _normalised(waveform: Tensor, share: Tensor) -> Tensor:
-    """Zero mean and unit variance over speech: waveform [640 T], share of speech [T]."""
+    """Scale a waveform [640 T] to zero mean and unit variance over speech; share of speech [T]."""
     weights = speech_weights(share[None])[0].repeat_interleave(SAMPLES) / SAMPLES
     centred = waveform - waveform @ weights
     return centred / (centred.square() @ weights + _EPS).sqrt()
 
 
 def _chunks(frames: int) -> list[tuple[int, int, slice]]:
-    """Of each chunk: first frame, last frame (exclusive), and which of its own frames count."""
+    """Of each chunk: first frame, last frame (exclusive), and the frames to take from it, counted from its first."""
     if frames <= CHUNK:
         return [(0, frames, slice(0, frames))]
     count = ceil((frames - OVERLAP) / (CHUNK - OVERLAP))

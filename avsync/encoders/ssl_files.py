@@ -1,4 +1,4 @@
-"""Speech models of transformers, read from a folder in the hub's format: no network, no foreign code."""
+"""Load speech models of transformers from a folder in the hub's format, without network and without foreign code."""
 
 import json
 from collections.abc import Iterator
@@ -15,24 +15,24 @@ from safetensors import safe_open
 from torch import nn
 
 from avsync.errors import UsageError
-from avsync.media import RATE
 from avsync.files import all_finite
+from avsync.media import RATE
 from avsync.weights import ssl_folder
 
 KINDS = ("hubert", "wavlm", "wav2vec2")  # XLS-R is a wav2vec 2.0
-# What every published model of these kinds hears: 50 frames a second, 400 samples wide.
+# Samples between frames and samples per frame, the same in every published model of these kinds.
 HOP, WIDTH = 320, 400
 
 
 @dataclass(frozen=True)
 class SSLFiles:
-    """What a folder holds.
+    """A loaded model.
 
     Attributes:
-        model: a `HubertModel`, `WavLMModel` or `Wav2Vec2Model` on the CPU, float32, whose last hidden state is wanted.
+        model: a `HubertModel`, `WavLMModel` or `Wav2Vec2Model` on the CPU, float32; its last hidden state is read.
         kind: one of KINDS.
         normalize: whether it was trained on sound of zero mean and unit variance.
-        identity: a short hash of what its features depend on.
+        identity: a short hash of everything its features depend on.
     """
 
     model: nn.Module
@@ -42,21 +42,21 @@ class SSLFiles:
 
 
 def read_ssl(source: str, layer: int | None) -> SSLFiles:
-    """Read a model, cut off above `layer`; the arguments and errors are those of `load_speech_ssl`."""
+    """Read a model without the layers above `layer`; arguments and errors are those of `load_speech_ssl`."""
     folder = ssl_folder(source)
     described = _read_json(source, folder / "config.json")
     kind = described.get("model_type")
     if kind not in KINDS:
-        raise UsageError(f"{source}: a model of type {kind!r}; name a HuBERT, WavLM or wav2vec 2.0")
-    hearing = _read_json(source, folder / "preprocessor_config.json")
-    rate = hearing.get("sampling_rate", RATE)
+        raise UsageError(f"{source}: a model of type {kind!r}; name a HuBERT, WavLM or wav2vec 2.0 model")
+    preprocessor = _read_json(source, folder / "preprocessor_config.json")
+    rate = preprocessor.get("sampling_rate", RATE)
     if rate != RATE:
-        raise UsageError(f"{source}: hears sound at {rate} Hz; name a model for {RATE} Hz")
-    with _blaming(source):
+        raise UsageError(f"{source}: a model for sound at {rate} Hz; name a model for {RATE} Hz")
+    with _blamed_on(source):
         config = _config(folder)
     _check(source, config, layer)
-    normalize = bool(hearing.get("do_normalize", True))
-    with _blaming(source):
+    normalize = bool(preprocessor.get("do_normalize", True))
+    with _blamed_on(source):
         model = _model(folder, config, layer)
         return SSLFiles(model, kind, normalize, _identity(model, folder, normalize))
 
@@ -65,24 +65,24 @@ def _read_json(source: str, path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError as error:
-        raise UsageError(f"{source}: no {path.name}, without which the model is not whole; fetch it too") from error
+        raise UsageError(f"{source}: {path.name} is missing; add it to the folder") from error
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{source}: {path.name} cannot be read; fetch the model again") from error
     if not isinstance(content, dict):
-        raise UsageError(f"{source}: {path.name} is not one of a model; fetch the model again")
+        raise UsageError(f"{source}: {path.name} does not describe a model; fetch the model again")
     return content
 
 
 @contextmanager
-def _blaming(source: str) -> Iterator[None]:
-    """What goes wrong in here is the fault of the files."""
+def _blamed_on(source: str) -> Iterator[None]:
+    """Turn every error inside into a UsageError about the files."""
     try:
         yield
     except ModuleNotFoundError as error:
         raise UsageError(f"{source}: needs the package '{error.name}': pip install 'avsync[ssl]'") from error
-    except Exception as error:  # whatever transformers and the readers below it raise: it depends on their versions
+    except Exception as error:  # which errors transformers raises depends on its version
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UsageError(f"{source}: not a whole model ({reason}); fetch it again") from error
+        raise UsageError(f"{source}: incomplete or damaged ({reason}); fetch it again") from error
 
 
 def _config(folder: Path) -> Any:
@@ -93,13 +93,13 @@ def _config(folder: Path) -> Any:
 
 def _check(source: str, config: Any, layer: int | None) -> None:
     if prod(config.conv_stride) != HOP or _width(config) != WIDTH:
-        raise UsageError(f"{source}: does not hear 50 frames a second; name another model")
+        raise UsageError(f"{source}: does not give 50 frames per second; name another model")
     if layer is not None and not 1 <= layer <= config.num_hidden_layers:
-        raise UsageError(f"{source}: has no layer {layer}; give @1 to @{config.num_hidden_layers}")
+        raise UsageError(f"{source}: has no layer {layer}; choose @1 to @{config.num_hidden_layers}")
 
 
 def _width(config: Any) -> int:
-    """How many samples a frame hears."""
+    """Samples that a frame covers."""
     width, hop = 1, 1
     for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
         width, hop = width + (kernel - 1) * hop, hop * stride
@@ -107,28 +107,28 @@ def _width(config: Any) -> int:
 
 
 def _model(folder: Path, config: Any, layer: int | None) -> nn.Module:
-    _look_at(folder)
-    from transformers import AutoModel  # takes seconds
+    _check_readable(folder)
+    from transformers import AutoModel  # importing it takes seconds
 
     config.num_hidden_layers = layer or config.num_hidden_layers
-    config.add_adapter = False  # of some wav2vec 2.0: halves the frame rate behind the last layer
+    config.add_adapter = False  # some wav2vec 2.0 models have one, which halves the frame rate after the last layer
     model: Any
     with _quiet():
-        model, said = AutoModel.from_pretrained(
+        model, info = AutoModel.from_pretrained(
             folder, config=config, local_files_only=True, trust_remote_code=False, output_loading_info=True
         )
-    if missing := set(said["missing_keys"]) - {"masked_spec_embed"}:
+    if missing := set(info["missing_keys"]) - {"masked_spec_embed"}:
         raise ValueError(f"no weights {min(missing)}")
     if not all(all_finite(value) for value in model.state_dict().values()):
-        raise ValueError("weights that are not numbers")
+        raise ValueError("weights that are not finite")
     if layer is not None and config.do_stable_layer_norm:
         model.encoder.layer_norm = nn.Identity()
     whole: nn.Module = model.float()
     return whole
 
 
-def _look_at(folder: Path) -> None:
-    """Raise, before anything slow is done, what reading a damaged file raises."""
+def _check_readable(folder: Path) -> None:
+    """Raise the errors of damaged files before anything slow is done."""
     for path in folder.glob("*.safetensors"):
         with safe_open(path, framework="pt"):
             pass
@@ -138,7 +138,7 @@ def _look_at(folder: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Transformers neither draws bars nor reports the weights that are left out on purpose."""
+    """Keep transformers from drawing progress bars and from reporting weights that are left out on purpose."""
     from transformers import utils
 
     log: Any = utils.logging

@@ -12,17 +12,20 @@ from avsync.errors import CannotJudge, Reason
 from avsync.media.packets import decoded
 from avsync.media.probe import audio_stream, open_media
 
-RATE = 16_000  # the rate of every speech model of the field
+RATE = 16_000  # Hz; the rate of every speech model of the field
+# Sound up to this long (s) stays in memory after it is decoded: 38 MB of float32. Longer sound is decoded again on
+# every pass, so that memory does not grow with the file.
+MAX_KEPT_SECONDS = 600.0
 # A step in the timestamps up to this (s) is rounding (AAC frames are 21 ms); a larger one is a gap or an overlap.
 _MAX_DRIFT = 0.04
 _NO_FILLIN = 0x10  # FFmpeg's AVFMT_FLAG_NOFILLIN
 
 
 def audio_blocks(path: Path, warnings: list[str] | None = None) -> Iterator[NDArray[np.float32]]:
-    """The first audio stream as consecutive blocks of float32 [n] in [-1, 1], sample 0 at time 0 of the file.
+    """Yield the first audio stream as consecutive blocks of float32 [n] in [-1, 1], sample 0 at time 0 of the file.
 
-    Sound that starts late, or with holes in its timestamps, is filled with zeros; where sound overlaps, the first
-    counts. If the stream is damaged or truncated, `warnings` gets one line once the blocks are through.
+    Sound that starts late or has gaps in its timestamps is filled with zeros. Where sound overlaps, the earlier block
+    is kept. If the stream is damaged or truncated, one line is added to `warnings` after the last block.
 
     Raises:
         CannotJudge: `unreadable`.
@@ -36,18 +39,70 @@ def audio_blocks(path: Path, warnings: list[str] | None = None) -> Iterator[NDAr
         yield fresh
 
 
-class AudioReader:
-    """Reads a file's sound forwards, one stretch at a time; holds no more than that stretch."""
+class Sound:
+    """The sound of a file, for several passes over it. Do not change the blocks: later passes get the same arrays.
 
-    def __init__(self, path: Path, warnings: list[str] | None = None) -> None:
-        self._blocks = audio_blocks(path, warnings)
+    Args:
+        path: the file.
+        warnings: gets one line if the stream is damaged or truncated, after the first whole pass.
+        max_kept_seconds: sound up to this long is decoded once and kept in memory, longer sound on every pass.
+    """
+
+    def __init__(
+        self, path: Path, warnings: list[str] | None = None, *, max_kept_seconds: float = MAX_KEPT_SECONDS
+    ) -> None:
+        self.path = path
+        self._warnings, self._max_kept = warnings, round(max_kept_seconds * RATE)
+        self._kept: list[NDArray[np.float32]] | None = None
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Yield consecutive blocks of float32 [n] as `audio_blocks` does.
+
+        Raises:
+            CannotJudge: `unreadable`.
+        """
+        if self._kept is not None:
+            yield from self._kept
+            return
+        kept, samples, found = list[NDArray[np.float32]](), 0, list[str]()
+        for block in audio_blocks(self.path, found):
+            samples += len(block)
+            if samples <= self._max_kept:
+                kept.append(block)
+            else:
+                kept.clear()
+            yield block
+        if self._warnings is not None:
+            self._warnings.extend(found)
+            self._warnings = None
+        if samples <= self._max_kept:
+            self._kept = kept
+
+    def reader(self) -> "AudioReader":
+        """A reader that starts at time 0."""
+        return AudioReader(self.blocks())
+
+
+class AudioReader:
+    """Reads sound forwards, one stretch at a time, and holds no more than that stretch.
+
+    Args:
+        blocks: consecutive float32 [n], sample 0 at time 0 (`audio_blocks`, `Sound.blocks`).
+    """
+
+    def __init__(self, blocks: Iterator[NDArray[np.float32]]) -> None:
+        self._blocks = blocks
         self._buffer = _NOTHING
         self._position = 0  # index of the buffer's first sample
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Samples [start, stop) as float32 [stop - start], zeros past the end; `start` may not go back."""
+        """Read samples [start, stop) as float32 [stop - start], zeros past the end of the sound.
+
+        Raises:
+            ValueError: `start` lies before the samples of the last call.
+        """
         if start < self._position:
-            raise ValueError(f"sample {start} is read already: reading goes forwards only")
+            raise ValueError(f"sample {start} is already read; an AudioReader reads forwards only")
         pieces, have = [self._buffer], self._position + len(self._buffer)
         while have < stop and (block := next(self._blocks, None)) is not None:
             if have + len(block) > start:
@@ -66,7 +121,7 @@ _NOTHING = np.zeros(0, np.float32)
 
 
 class _Run:
-    """Sound without a break: one resampler. `end` (s) of what went in; index `position` of what comes out next."""
+    """Sound without a gap, through one resampler. `end`: end of its input (s). `position`: index of its next output."""
 
     def __init__(self, kind: tuple[str, int, str], time: float) -> None:
         self.kind, self.end, self.position = kind, time, round(time * RATE)
@@ -75,11 +130,11 @@ class _Run:
     def push(self, frame: av.AudioFrame | None) -> Iterator[tuple[int, NDArray[np.float32]]]:
         if frame is not None:
             self.end += frame.samples / frame.sample_rate
-            frame.pts = None  # placed already: the resampler only counts samples
+            frame.pts = None  # `position` has the time: the resampler only counts samples
         try:
             pieces = self._resampler.resample(frame)
         except av.FFmpegError as error:
-            raise CannotJudge(Reason.UNREADABLE, f"sound of {self.kind[0]} cannot be mixed down") from error
+            raise CannotJudge(Reason.UNREADABLE, f"sound with layout {self.kind[0]} cannot be converted to mono") from error
         for piece in pieces:
             block = np.nan_to_num(piece.to_ndarray()[0], nan=0.0, posinf=0.0, neginf=0.0).clip(-1, 1)
             yield self.position, block
@@ -87,14 +142,14 @@ class _Run:
 
 
 def _placed_blocks(path: Path, warnings: list[str] | None) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Resampled blocks, each with the index where its first sample belongs."""
+    """Yield resampled blocks, each with the index of its first sample."""
     run: _Run | None = None
     with open_media(path) as container:
         stream = audio_stream(container)
         if stream is None:
             return
         if container.format.name == "mpegts":
-            # FFmpeg guesses the times inside a packet by the first sample rate; counted samples are exact.
+            # FFmpeg derives the times inside a packet from the first sample rate; counting samples is exact.
             container.flags |= _NO_FILLIN
         for time, frame in decoded(container, stream, warnings):
             kind = (frame.layout.name, frame.sample_rate, frame.format.name)

@@ -1,4 +1,4 @@
-"""Sound in, speech out: activity, silence trimming, log filterbank."""
+"""Where somebody speaks in a sound, and what speech encoders get: activity, trimming, filterbanks."""
 
 from avsync.speech.activity import PAPER_THRESHOLD, SpeechActivity, Trim, speech_activity
 from avsync.speech.filterbank import log_mel

@@ -1,4 +1,8 @@
-"""Log mel filterbank: what the default audio encoder hears."""
+"""Log mel filterbanks: `log_mel` for our speech encoder, `log_filterbank` for AV-HuBERT.
+
+Both take frames of 25 ms every 10 ms and sum the power of 512 FFT bins through triangles that are equally spaced in
+mel (O'Shaughnessy 1987). They differ in everything else, as the networks were trained on one or the other.
+"""
 
 from functools import cache
 
@@ -7,42 +11,81 @@ from numpy.typing import NDArray
 
 from avsync.media import RATE
 
-HOP = RATE // 100  # 10 ms, the frame shift of every speech front end
+HOP = RATE // 100  # 10 ms
 WINDOW = RATE // 40  # 25 ms
-BANDS = 40
+BANDS = 40  # of `log_mel`
+STEPS_PER_FRAME = 4  # steps of 10 ms in a frame of 40 ms
 _FFT = 512
+_BINS = np.arange(_FFT // 2 + 1)[:, None]
 _HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)).astype(np.float32)
 _LOWEST, _HIGHEST = 60.0, 7600.0  # Hz; phone and web audio carry little beyond
 _FLOOR = 1e-7  # mean power of 16-bit rounding noise in a band; keeps digital zero finite
 
+FILTERBANK_BANDS = 26  # of `log_filterbank`
+_PRE_EMPHASIS = 0.97
+
 
 def log_mel(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Natural-log mel energies at 100 Hz.
+    """Return natural-log energies of 40 mel bands from 60 to 7600 Hz at 100 Hz, of 25 ms with a Hann window.
 
     Args:
         waveform: float32 [n] at 16 kHz.
 
     Returns:
-        float32 [n // 160, 40]; frame i is centred on sample 160 i + 80.
+        float32 [n // 160, 40]; row i is centred on sample 160 i + 80.
     """
     count = len(waveform) // HOP
     margin = (WINDOW - HOP) // 2
-    padded = np.pad(waveform, (margin, margin + WINDOW))
-    framed = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP][:count]
+    framed = _framed(np.pad(waveform, (margin, margin + WINDOW)))[:count]
     spectrum = np.abs(np.fft.rfft(framed * _HANN, _FFT)) ** 2
-    return np.asarray(np.log(spectrum @ _triangles() + _FLOOR), np.float32)
+    return np.asarray(np.log(spectrum @ _mel_filters() + _FLOOR), np.float32)
+
+
+def log_filterbank(samples: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Return natural-log energies of 26 mel bands from 0 to 8 kHz at 100 Hz, of 25 ms without a window function.
+
+    Args:
+        samples: any real dtype, [n] at 16 kHz, n at least 1; the end is padded with zeros.
+
+    Returns:
+        float32 [1 + ceil((n - 400) / 160), 26]; a band without energy is the log of float64's epsilon.
+    """
+    sound = samples.astype(np.float64)
+    sound[1:] -= _PRE_EMPHASIS * sound[:-1]
+    count = 1 + max(0, -(-(len(sound) - WINDOW) // HOP))
+    framed = _framed(np.pad(sound, (0, (count - 1) * HOP + WINDOW - len(sound))))
+    energies = (np.abs(np.fft.rfft(framed, _FFT)) ** 2 / _FFT) @ _bin_filters()
+    return np.log(np.where(energies == 0, np.finfo(np.float64).eps, energies)).astype(np.float32)
+
+
+def _framed(samples: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP]
 
 
 @cache
-def _triangles() -> NDArray[np.float64]:
-    """Triangular filters, equally spaced in mel (O'Shaughnessy 1987): [257, 40]."""
-    mel = np.linspace(_to_mel(_LOWEST), _to_mel(_HIGHEST), BANDS + 2)
-    edges = 700 * (10 ** (mel / 2595) - 1)
-    bins = np.arange(_FFT // 2 + 1)[:, None] * RATE / _FFT
-    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    return np.maximum(0, np.minimum(rising, falling)) * 2 / _FFT
+def _mel_filters() -> NDArray[np.float64]:
+    """Filters of `log_mel` with their corners anywhere between FFT bins, scaled to mean power: [257, 40]."""
+    corners = _from_mel(np.linspace(_to_mel(_LOWEST), _to_mel(_HIGHEST), BANDS + 2))
+    return _triangles(corners, _BINS * RATE / _FFT) * 2 / _FFT
+
+
+@cache
+def _bin_filters() -> NDArray[np.float64]:
+    """Filters of `log_filterbank` with their corners rounded down to FFT bins: [257, 26]."""
+    corners = _from_mel(np.linspace(0, _to_mel(RATE / 2), FILTERBANK_BANDS + 2))
+    return _triangles(np.floor((_FFT + 1) * corners / RATE), _BINS)
+
+
+def _triangles(corners: NDArray[np.float64], at: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Triangles that rise from each corner to the next one and fall to the one after: [len(at), len(corners) - 2]."""
+    rising = (at - corners[:-2]) / (corners[1:-1] - corners[:-2])
+    falling = (corners[2:] - at) / (corners[2:] - corners[1:-1])
+    return np.asarray(np.maximum(0, np.minimum(rising, falling)))
 
 
 def _to_mel(hertz: float) -> float:
     return float(2595 * np.log10(1 + hertz / 700))
+
+
+def _from_mel(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(700 * (10 ** (mel / 2595) - 1))

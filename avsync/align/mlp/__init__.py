@@ -1,5 +1,6 @@
-"""The head of AVH-Align; `data` and `module` need the `train` extra and are imported by name."""
+"""The head of AVH-Align on frozen features; `data` and `module` need the `train` extra."""
 
-from avsync.align.mlp.head import MLPAligner, MLPConfig
+from avsync.align.mlp.config import MLPConfig
+from avsync.align.mlp.model import MLPAligner
 
 __all__ = ["MLPAligner", "MLPConfig"]

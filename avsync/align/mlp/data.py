@@ -1,4 +1,4 @@
-"""Feature clips as the AVH-Align head takes them: frames with all the speech that they may belong to."""
+"""Clips in the form that the AVH-Align head trains on: frames with all their candidate speech frames."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -12,28 +12,28 @@ from torch.nn.functional import pad
 from torch.utils.data import DataLoader, Dataset
 
 from avsync.align.lattice import TAU
-from avsync.align.mlp.head import candidates
+from avsync.align.mlp.model import candidate_rows
+from avsync.align.segments import ClipArrays
 from avsync.config import FramesConfig
-from avsync.datasets.arrays import ClipArrays
 
 
 class Batch(NamedTuple):
-    """Frames of one clip or several, each with its 31 candidates.
+    """Frames of one or several clips, each with its 31 candidates.
 
     Attributes:
         lips: float [n, Dv].
-        speech: float [m, Da]; row 0 is the zero vector that stands for what is outside a clip.
-        heard: int64 [n, 31], the rows of `speech` from 15 frames before to 15 after each frame, in its own clip.
-        weight: float [n], the share of speech in each frame.
+        speech: float [m, Da]; row 0 is a zero vector that stands for everything outside a clip.
+        candidates: int64 [n, 31], the rows of `speech` from 15 frames before to 15 after each frame of the same clip.
+        speech_share: float [n], the share of speech in each frame.
     """
 
     lips: Tensor
     speech: Tensor
-    heard: Tensor
-    weight: Tensor
+    candidates: Tensor
+    speech_share: Tensor
 
 
-class Passage(NamedTuple):
+class FrameRange(NamedTuple):
     """Frames [start, stop) of a clip that has `frames` of them."""
 
     clip: ClipArrays
@@ -43,29 +43,29 @@ class Passage(NamedTuple):
 
 
 class Frames(Dataset[Batch]):
-    """Batches made of passages of clips."""
+    """Batches made of ranges of frames."""
 
-    def __init__(self, batches: Sequence[Sequence[Passage]]) -> None:
+    def __init__(self, batches: Sequence[Sequence[FrameRange]]) -> None:
         self._batches = batches
 
     def __len__(self) -> int:
         return len(self._batches)
 
     def __getitem__(self, index: int) -> Batch:
-        """The frames of a batch's passages, one after another."""
-        lips, speech, near, weight = zip(*(_read(passage) for passage in self._batches[index]), strict=True)
-        before = accumulate(map(len, speech[:-1]), initial=0)
-        heard = [rows.where(rows == 0, rows + count) for rows, count in zip(near, before, strict=True)]
-        return Batch(torch.cat(lips), pad(torch.cat(speech), (0, 0, 1, 0)), torch.cat(heard), torch.cat(weight))
+        """The frames of a batch's ranges, one range after another."""
+        lips, speech, rows, shares = zip(*(_read(part) for part in self._batches[index]), strict=True)
+        offsets = accumulate(map(len, speech[:-1]), initial=0)
+        candidates = [own.where(own == 0, own + offset) for own, offset in zip(rows, offsets, strict=True)]
+        return Batch(torch.cat(lips), pad(torch.cat(speech), (0, 0, 1, 0)), torch.cat(candidates), torch.cat(shares))
 
 
 class MLPData(LightningDataModule):
-    """Feeds training with every frame once per epoch, the same batches for the same seed and epoch.
+    """Feeds a trainer with every frame once per epoch; the same seed and epoch give the same batches.
 
     Args:
-        train, validation: clips with `lips` [T, Dv], `speech` [T, Da] and `weight` [T].
-        config: how many frames a step takes. Clips follow one another in an order that its seed and the epoch decide
-            on, and are cut where a batch is full.
+        train, validation: clips with `lips` float [T, Dv], `speech` float [T, Da] and `speech_share` float32 [T].
+        config: frames per step, and the seed. The clips are shuffled by seed and epoch, joined, and cut where a batch
+            is full.
     """
 
     def __init__(self, train: Sequence[ClipArrays], validation: Sequence[ClipArrays], config: FramesConfig) -> None:
@@ -74,25 +74,25 @@ class MLPData(LightningDataModule):
         self._config = config
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """The batches of this epoch; for a trainer with `reload_dataloaders_every_n_epochs=1`."""
+        """This epoch's batches; for a trainer with `reload_dataloaders_every_n_epochs=1`."""
         assert self.trainer is not None
         order = np.random.default_rng((self._config.seed, self.trainer.current_epoch)).permutation(len(self._train))
         return _loader(cut([self._train[index] for index in order.tolist()], self._config.frames))
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """The validation clips, one by one."""
-        return _loader([[passage] for passage in self._validation])
+        return _loader([[clip] for clip in self._validation])
 
 
-def whole_clips(clips: Sequence[ClipArrays]) -> list[Passage]:
+def whole_clips(clips: Sequence[ClipArrays]) -> list[FrameRange]:
     """All frames of each clip."""
     lengths = ((clip, clip.frames()) for clip in clips)
-    return [Passage(clip, frames, 0, frames) for clip, frames in lengths]
+    return [FrameRange(clip, frames, 0, frames) for clip, frames in lengths]
 
 
-def cut(clips: Sequence[Passage], size: int) -> list[list[Passage]]:
-    """Whole clips, one after another, cut into batches of `size` frames; the last one may have fewer."""
-    batches, room = list[list[Passage]](), 0
+def cut(clips: Sequence[FrameRange], size: int) -> list[list[FrameRange]]:
+    """Cut whole clips, one after another, into batches of `size` frames; the last batch may have fewer."""
+    batches, room = list[list[FrameRange]](), 0
     for clip in clips:
         start = 0
         while start < clip.frames:
@@ -105,15 +105,15 @@ def cut(clips: Sequence[Passage], size: int) -> list[list[Passage]]:
     return batches
 
 
-def _loader(batches: Sequence[Sequence[Passage]]) -> DataLoader[Batch]:
-    return DataLoader(Frames(batches), batch_size=None)  # no workers: to read is quick beside a step
+def _loader(batches: Sequence[Sequence[FrameRange]]) -> DataLoader[Batch]:
+    return DataLoader(Frames(batches), batch_size=None)  # no worker processes: reading is fast compared with a step
 
 
-def _read(passage: Passage) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Lips, speech, candidates and weight of a passage; the speech includes what its frames' candidates need."""
-    clip, frames, start, stop = passage
+def _read(part: FrameRange) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Lips, speech, candidates and speech share of a range; the speech includes all candidates of its frames."""
+    clip, frames, start, stop = part
     before = max(start - TAU, 0)
-    lips, weight = (torch.from_numpy(clip.read(name, start, stop)) for name in ("lips", "weight"))
+    lips, share = (torch.from_numpy(clip.read(name, start, stop)) for name in ("lips", "speech_share"))
     speech = torch.from_numpy(clip.read("speech", before, min(stop + TAU, frames)))
-    heard = candidates(frames, start, stop)
-    return lips, speech, heard.where(heard == 0, heard - before), weight
+    rows = candidate_rows(frames, start, stop)
+    return lips, speech, rows.where(rows == 0, rows - before), share

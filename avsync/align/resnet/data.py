@@ -1,4 +1,4 @@
-"""Mouth crops and frozen features of speech, as the ResNet is trained on them."""
+"""Clips in the form that the ResNet aligner trains on: mouth crops and frozen speech features."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,50 +8,55 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from avsync.align.segments import SegmentData
-from avsync.datasets.arrays import ClipArrays
+from avsync.align.segments import ClipArrays, SegmentData
 
 
-class MouthBatch(NamedTuple):
-    """Segments: `mouth` uint8 [B, T, 96, 96], `speech` float32 [B, T, Da], `weight` float32 [B, T]."""
+class Batch(NamedTuple):
+    """Segments of B clips.
 
-    mouth: Tensor
-    speech: Tensor
-    weight: Tensor
-
-
-class WholeMouth(NamedTuple):
-    """A clip, as `MouthBatch` without B, and whose it is."""
+    Attributes:
+        mouth: uint8 [B, T, 96, 96].
+        speech: float32 [B, T, Da].
+        speech_share: float32 [B, T].
+    """
 
     mouth: Tensor
     speech: Tensor
-    weight: Tensor
+    speech_share: Tensor
+
+
+class WholeClip(NamedTuple):
+    """The fields of `Batch` without B, and who speaks."""
+
+    mouth: Tensor
+    speech: Tensor
+    speech_share: Tensor
     speaker: str
 
 
 class ResNetData(SegmentData):
     """Segments and whole clips for a `ResNetModule`.
 
-    The clips have `lips` uint8 [T, 96, 96], `speech` float [T, Da] and `weight` float32 [T], the share of speech.
+    The clips have `lips` uint8 [T, 96, 96] (mouth crops), `speech` float [T, Da] and `speech_share` float32 [T].
     """
 
-    def segments(self, clips: Sequence[ClipArrays], seed: tuple[int, int]) -> "MouthSegments":
+    def segments(self, clips: Sequence[ClipArrays], seed: tuple[int, int]) -> "Segments":
         """One segment of each clip."""
-        return MouthSegments(clips, self._config.segment, seed)
+        return Segments(clips, self._config.segment, seed)
 
     @staticmethod
-    def whole(clip: ClipArrays) -> WholeMouth:
-        """All of a clip's arrays."""
-        return WholeMouth(*_rows(clip, 0, clip.frames()), clip.record.speaker)
+    def whole(clip: ClipArrays) -> WholeClip:
+        """All arrays of a clip."""
+        return WholeClip(*_rows(clip, 0, clip.frames()), clip.record.speaker)
 
 
-class MouthSegments(Dataset[MouthBatch]):
-    """One random segment of each clip, at its own speed: frozen features of speech cannot be played faster.
+class Segments(Dataset[Batch]):
+    """One random segment of each clip, at its own speed: frozen speech features cannot be played faster.
 
     Args:
         clips: with the arrays that `ResNetData` describes.
-        length: T, in frames; the rest of a shorter clip repeats its last frame, as silence.
-        seed: what decides, together with a clip's index, on its segment.
+        length: T in frames; a shorter clip is filled up with its last frame, as silence.
+        seed: chooses the segment, together with the clip's index.
     """
 
     def __init__(self, clips: Sequence[ClipArrays], length: int, seed: tuple[int, ...]) -> None:
@@ -60,17 +65,18 @@ class MouthSegments(Dataset[MouthBatch]):
     def __len__(self) -> int:
         return len(self._clips)
 
-    def __getitem__(self, index: int) -> MouthBatch:
+    def __getitem__(self, index: int) -> Batch:
         """The segment of one clip, without the batch dimension."""
         clip, rng = self._clips[index], np.random.default_rng((*self._seed, index))
         frames = clip.frames()
         start = int(rng.integers(max(0, frames - self._length) + 1))
-        mouth, speech, weight = _rows(clip, start, min(start + self._length, frames))
-        at = torch.arange(self._length).clamp(max=len(weight) - 1)
-        silence = weight.new_zeros(self._length - len(weight))
-        return MouthBatch(mouth[at], speech[at], torch.cat([weight, silence]))
+        mouth, speech, share = _rows(clip, start, min(start + self._length, frames))
+        at = torch.arange(self._length).clamp(max=len(share) - 1)
+        silence = share.new_zeros(self._length - len(share))
+        return Batch(mouth[at], speech[at], torch.cat([share, silence]))
 
 
 def _rows(clip: ClipArrays, start: int, stop: int) -> tuple[Tensor, Tensor, Tensor]:
-    mouth, speech, weight = (torch.from_numpy(clip.read(name, start, stop)) for name in ("lips", "speech", "weight"))
-    return mouth, speech.float(), weight
+    names = ("lips", "speech", "speech_share")
+    mouth, speech, share = (torch.from_numpy(clip.read(name, start, stop)) for name in names)
+    return mouth, speech.float(), share

@@ -1,28 +1,30 @@
-"""Training of the ResNet aligner: real clips only, no label but time itself."""
+"""Training of the ResNet aligner on real clips without labels."""
 
 from torch import Tensor
 
-from avsync.align.temporal.module import ContrastiveModule
-from avsync.align.resnet.data import MouthBatch, WholeMouth
-from avsync.align.resnet.head import ResNetAligner
+from avsync.align.contrastive_module import ContrastiveModule, EncodedClip
+from avsync.align.resnet.data import Batch, WholeClip
+from avsync.align.resnet.model import ResNetAligner
 from avsync.align.resnet.transforms import MouthTransforms
 from avsync.config import OptimConfig
 
 
 class ResNetModule(ContrastiveModule):
-    """Trains the lip encoder, and what brings lips and frozen speech features together."""
+    """Trains the lip encoder, and the layers that map frozen speech features into the same space."""
 
     model: ResNetAligner
 
     def __init__(self, model: ResNetAligner, optim: OptimConfig, seed: int) -> None:
         super().__init__(model, optim, seed)
-        self._alter = MouthTransforms()
+        self._augment = MouthTransforms()
 
-    def training_step(self, batch: MouthBatch, _index: int) -> Tensor:
-        """The loss of altered segments."""
+    def training_step(self, batch: Batch, _index: int) -> Tensor:
+        """Return the loss of augmented segments."""
         self.seeded()
-        return self.loss(self.model.lips(self._alter(batch.mouth)), self.model.speech(batch.speech), batch.weight)
+        lips = self.model.lip_features(self._augment(batch.mouth))
+        return self.loss(lips, self.model.speech_features(batch.speech), batch.speech_share)
 
-    def validation_step(self, clip: WholeMouth, _index: int) -> None:
-        """Embed one whole clip."""
-        self.keep((*self.model.embed(clip.mouth, clip.speech), clip.weight.cpu(), clip.speaker))
+    def validation_step(self, clip: WholeClip, _index: int) -> None:
+        """Encode one whole clip."""
+        lips, speech = self.model.encode(clip.mouth, clip.speech)
+        self.keep(EncodedClip(lips, speech, clip.speech_share.cpu(), clip.speaker))

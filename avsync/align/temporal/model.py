@@ -1,6 +1,5 @@
-"""The default aligner: lips and speech, each through a small temporal network, meet in one space of 96 dimensions."""
+"""The default aligner: lips and speech, each through a small temporal network, into one space of 96 dimensions."""
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, normalize
 
 from avsync.align.contrastive import Contrastive, TemporalBlock, normed
+from avsync.align.temporal.config import TemporalConfig
 from avsync.align.temporal.geometry import POINTS, lip_geometry, mirrored
 from avsync.align.temporal.inputs import mouth_pixels, standardise_mel
 from avsync.speech.filterbank import BANDS
@@ -18,38 +18,10 @@ from avsync.speech.filterbank import BANDS
 FEATURES = 96
 
 
-@dataclass(frozen=True)
-class TemporalConfig:
-    """What the network is made of.
-
-    Attributes:
-        landmarks, pixels: which inputs the lip encoder has.
-        width: channels of the temporal networks.
-        components: principal components of the lip points.
-        dropout: share of channels dropped in each temporal block.
-        input_dropout: how often training hides either lip input, so that neither is relied on alone.
-    """
-
-    landmarks: bool = True
-    pixels: bool = True
-    width: int = 96
-    components: int = 16
-    dropout: float = 0.2
-    input_dropout: float = 0.15
-
-    def __post_init__(self) -> None:
-        if not (self.landmarks or self.pixels):
-            raise ValueError("model.landmarks and model.pixels: at least one must be on")
-        if not (1 <= self.width <= 1024 and 1 <= self.components <= POINTS):
-            raise ValueError(f"model.width must be 1 to 1024, model.components 1 to {POINTS}")
-        if not (0 <= self.dropout < 1 and 0 <= self.input_dropout <= 0.5):
-            raise ValueError("model.dropout must be in [0, 1), model.input_dropout in [0, 0.5]")
-
-
 class TemporalAligner(Contrastive):
-    """Lip features and speech features of unit length at 25 Hz: their dot product says how well they fit.
+    """Lip and speech features of unit length at 25 Hz; their dot product says how well they fit.
 
-    Buffers: `mean_face` [68, 2] and `components` [54, K], what `lip_geometry` needs.
+    Buffers: `mean_face` [68, 2] and `components` [54, K], inputs of `lip_geometry`.
     """
 
     format: ClassVar[str] = "avsync.temporal/1"
@@ -63,8 +35,8 @@ class TemporalAligner(Contrastive):
         self._lips = _LipEncoder(config)
         self._speech = _SpeechEncoder(config)
 
-    def lips(self, geometry: Tensor, pixels: Tensor) -> Tensor:
-        """Lip features, float [B, T, 96], of unit length.
+    def lip_features(self, geometry: Tensor, pixels: Tensor) -> Tensor:
+        """Return lip features of a batch, float [B, T, 96], of unit length.
 
         Args:
             geometry: float [B, T, K] of `lip_geometry`.
@@ -73,53 +45,59 @@ class TemporalAligner(Contrastive):
         features: Tensor = self._lips(geometry, pixels)
         return features
 
-    def speech(self, mel: Tensor) -> Tensor:
-        """Speech features, float [B, T, 96], of unit length, of float [B, 4T, 40] of `standardise_mel`."""
+    def speech_features(self, mel: Tensor) -> Tensor:
+        """Return speech features of a batch, float [B, T, 96], of unit length.
+
+        Args:
+            mel: float [B, 4T, 40] of `standardise_mel`.
+        """
         features: Tensor = self._speech(mel)
         return features
 
-    def embed(
+    def encode(
         self,
         landmarks: NDArray[np.float32],
         mouth: NDArray[np.uint8],
         mel: NDArray[np.float32],
-        speech: NDArray[np.float32],
+        speech_share: NDArray[np.float32],
     ) -> tuple[Tensor, Tensor]:
-        """Lip and speech features, each float32 [T, 96] on the CPU, of one clip: what `see` and `hear` give."""
-        return self.see(landmarks, mouth, speech), self.hear(mel, speech)
+        """Return `encode_lips` and `encode_speech` of one clip, each float32 [T, 96] on the CPU."""
+        return self.encode_lips(landmarks, mouth, speech_share), self.encode_speech(mel, speech_share)
 
     @torch.inference_mode()
-    def see(self, landmarks: NDArray[np.float32], mouth: NDArray[np.uint8], speech: NDArray[np.float32]) -> Tensor:
-        """Lip features, float32 [T, 96] on the CPU, of one clip; call in evaluation mode.
+    def encode_lips(
+        self, landmarks: NDArray[np.float32], mouth: NDArray[np.uint8], speech_share: NDArray[np.float32]
+    ) -> Tensor:
+        """Return lip features of one clip, float32 [T, 96] on the CPU; call in evaluation mode.
 
-        They are the mean over the face and its mirror image, which say the same. Where the network does not see that,
-        their mean is short, and the frame counts less: swapped audio is told apart better (3 s windows of clips in the
-        wild: AUC 0.94, one view 0.89, the mean brought back to unit length 0.93).
+        They are the mean of the features of the face and of its mirror image, which should be equal. Where they
+        differ, the mean is shorter than 1 and the frame counts less. This tells swapped audio apart better than one
+        view, or than a mean of unit length (3 s windows of clips in the wild: AUC 0.94, 0.89 and 0.93).
 
         Args:
             landmarks: float32 [T, 68, 2] in pixels.
             mouth: uint8 [T, 96, 96] of `avsync.face.mouth_crops`.
-            speech: float32 [T], the share of speech in each frame.
+            speech_share: float32 [T], the share of speech in each frame.
         """
         face, components = self.mean_face.cpu().numpy(), self.components.cpu().numpy()
-        views = [lip_geometry(points, speech, face, components) for points in (landmarks, mirrored(landmarks))]
-        shapes, mouths, weight = self._placed(np.stack(views), mouth[None], speech[None])
-        picture = mouth_pixels(mouths, weight)
-        return self.lips(shapes, torch.cat([picture, picture.flip(-1)])).mean(dim=0).cpu()
+        views = [lip_geometry(points, speech_share, face, components) for points in (landmarks, mirrored(landmarks))]
+        shapes, mouths, share = self._placed(np.stack(views), mouth[None], speech_share[None])
+        pixels = mouth_pixels(mouths, share)
+        return self.lip_features(shapes, torch.cat([pixels, pixels.flip(-1)])).mean(dim=0).cpu()
 
     @torch.inference_mode()
-    def hear(self, mel: NDArray[np.float32], speech: NDArray[np.float32]) -> Tensor:
-        """Speech features, float32 [T, 96] on the CPU, of one clip; call in evaluation mode.
+    def encode_speech(self, mel: NDArray[np.float32], speech_share: NDArray[np.float32]) -> Tensor:
+        """Return speech features of one clip, float32 [T, 96] on the CPU; call in evaluation mode.
 
         Args:
             mel: float32 [4T, 40] of `avsync.speech.log_mel`.
-            speech: float32 [T], the share of speech in each frame.
+            speech_share: float32 [T], the share of speech in each frame.
         """
-        sound, weight = self._placed(mel[None], speech[None])
-        return self.speech(standardise_mel(sound, weight))[0].cpu()
+        sound, share = self._placed(mel[None], speech_share[None])
+        return self.speech_features(standardise_mel(sound, share))[0].cpu()
 
     def _placed(self, *arrays: NDArray[Any]) -> list[Tensor]:
-        """Tensors where the network is."""
+        """The arrays as tensors on the network's device."""
         return [torch.from_numpy(array).to(self.mean_face.device) for array in arrays]
 
 
@@ -147,7 +125,7 @@ class _LipEncoder(nn.Module):
 
 
 class _MouthEncoder(nn.Module):
-    """Pixels [B, T, 64, 64] to [B, width, T]: a 5×5×5 convolution, then every frame by itself."""
+    """Pixels [B, T, 64, 64] to [B, width, T]: a 5×5×5 convolution, then each frame on its own."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -162,8 +140,8 @@ class _MouthEncoder(nn.Module):
         self.out = nn.Linear(channels[-1] * 2 * 2, width)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        seen = self.stem(pixels[:, None]).transpose(1, 2)
-        frames = self.frame(seen.flatten(0, 1)).flatten(1)
+        stem = self.stem(pixels[:, None]).transpose(1, 2)
+        frames = self.frame(stem.flatten(0, 1)).flatten(1)
         features: Tensor = self.out(frames).unflatten(0, pixels.shape[:2])
         return features.transpose(1, 2)
 

@@ -1,4 +1,4 @@
-"""AV-HuBERT (Shi et al., ICLR 2022), written from its architecture; published weights are converted by the user."""
+"""AV-HuBERT (Shi et al., ICLR 2022), written from the paper; users convert the published weights themselves."""
 
 from avsync.encoders.avhubert.encoder import AVHuBERTEncoder, load_avhubert
 

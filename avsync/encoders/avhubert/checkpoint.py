@@ -1,4 +1,4 @@
-"""AV-HuBERT on disk: one safetensors file whose header holds the config."""
+"""AV-HuBERT on disk: one safetensors file with the config in its header."""
 
 import json
 from pathlib import Path
@@ -12,16 +12,16 @@ from avsync.errors import UsageError
 from avsync.files import all_finite
 
 _FLOATS = {"F16", "BF16", "F32"}
-# Of batches that a BatchNorm has seen in training; no file has it, for a frozen one does not use it.
+# Number of batches a BatchNorm was trained on; not stored, because a frozen BatchNorm does not use it.
 _COUNT = ".num_batches_tracked"
 _AGAIN = "convert the published checkpoint again with 'avsync weights convert'"
 
 
 def read_config(path: Path) -> AVHuBERTConfig:
-    """The config of the AV-HuBERT in a file.
+    """Return the config of the AV-HuBERT in a file.
 
     Raises:
-        UsageError: the file cannot be read, or has no config that can be built.
+        UsageError: the file cannot be read, or its config is not that of an AV-HuBERT.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -34,12 +34,12 @@ def read_config(path: Path) -> AVHuBERTConfig:
 
 
 def read_model(path: Path) -> AVHuBERT:
-    """The AV-HuBERT in a file, in evaluation mode, float32.
+    """Return the AV-HuBERT in a file, in evaluation mode, float32.
 
-    Tensors of float32 are mapped from the file, not copied, so the file must stay as it is.
+    Tensors of float32 are memory-mapped, so the file must not change while the model is used.
 
     Raises:
-        UsageError: the file cannot be read, or its tensors are not finite or not those of its config.
+        UsageError: the file cannot be read, its tensors do not match its config, or they are not finite.
     """
     with torch.device("meta"):
         model = AVHuBERT(read_config(path))
@@ -49,11 +49,11 @@ def read_model(path: Path) -> AVHuBERT:
 
 
 def _tensors(path: Path, shapes: dict[str, list[int]]) -> dict[str, Tensor]:
-    """Exactly the tensors of these names and shapes, in float32; nothing is read before all headers are as expected."""
+    """Read exactly the tensors with these names and shapes, as float32, after all headers have been checked."""
     try:
         with safe_open(path, "pt") as file:
-            if odd := sorted(shapes.keys() ^ file.keys()):
-                raise UsageError(f"{path}: {'lacks' if odd[0] in shapes else 'has a stray'} {odd[0]}; {_AGAIN}")
+            if wrong := sorted(shapes.keys() ^ file.keys()):
+                raise UsageError(f"{path}: {'lacks' if wrong[0] in shapes else 'has a stray'} {wrong[0]}; {_AGAIN}")
             for name, shape in shapes.items():
                 kind, found = file.get_slice(name).get_dtype(), file.get_slice(name).get_shape()
                 if kind not in _FLOATS or found != shape:

@@ -14,59 +14,66 @@ from torch.nn.utils.rnn import pad_sequence
 from avsync.clip import FaceClip
 from avsync.encoders.avhubert.checkpoint import read_config, read_model
 from avsync.encoders.avhubert.model import AVHuBERT
-from avsync.encoders.avhubert.preprocess import hear, see
+from avsync.encoders.avhubert.preprocess import lip_input, speech_input
 from avsync.errors import UsageError
 from avsync.files import sha256_of
 from avsync.weights import find
 from avsync.weights.catalogue import AVHUBERT
 
-# To be raised when the same clip gives other features.
+# Part of the key. Raise it when the features of the same clip change.
 _VERSION = 1
 
 
 class AVHuBERTEncoder:
     """Features of lips from video alone and of speech from audio alone, in one space.
 
+    Args:
+        model: the network.
+        weights: the file it was read from.
+        layer: the layer to read, as in `Transformer`.
+        device: where to run it; on a GPU in bfloat16.
+
     Attributes:
-        dim: D, features per frame.
+        dim: D, values per frame.
     """
 
+    dtype = torch.float16
+
     def __init__(self, model: AVHuBERT, weights: Path, layer: int | None, device: torch.device) -> None:
-        """`model` was read from `weights`; `layer` as in `Transformer`."""
         self.dim = model.config.width
         self._model, self._weights, self._layer, self._device = model.to(device), weights, layer, device
 
     @cached_property
     def key(self) -> str:
-        """Weights, layer, and version of all the rest."""
+        """Identifies the weights, the layer, and the version of this code."""
         return f"avhubert:{sha256_of(self._weights)[:16]}@{self._layer or 'last'}/{_VERSION}"
 
-    def lips(self, clips: Sequence[FaceClip]) -> list[Tensor]:
-        """Of each clip of T frames, float32 [T, D] on the CPU."""
+    def encode_lips(self, clips: Sequence[FaceClip]) -> list[Tensor]:
+        """Return float32 [T, D] on the CPU for each clip of T frames."""
         with self._inference():
-            return self._in_context([self._see(clip) for clip in clips])
+            return self._transformed([self._lips(clip) for clip in clips])
 
-    def speech(self, clips: Sequence[FaceClip]) -> list[Tensor]:
-        """Of each clip of T frames, float32 [T, D] on the CPU."""
+    def encode_speech(self, clips: Sequence[FaceClip]) -> list[Tensor]:
+        """Return float32 [T, D] on the CPU for each clip of T frames."""
         with self._inference():
-            return self._in_context([self._hear(clip) for clip in clips])
+            return self._transformed([self._speech(clip) for clip in clips])
 
-    def _see(self, clip: FaceClip) -> Tensor:
-        """What the transformer gets for the lips: float32 [T, D]."""
-        seen = self._model.resnet(self._tensor(see(clip.mouths)))
-        return self._model.fuse(seen=seen[None])[0]
+    def _lips(self, clip: FaceClip) -> Tensor:
+        """The transformer's input for lips alone: float32 [T, D]."""
+        video = self._model.resnet(self._tensor(lip_input(clip.mouths)))
+        return self._model.fuse(video=video[None])[0]
 
-    def _hear(self, clip: FaceClip) -> Tensor:
-        """What the transformer gets for the speech: float32 [T, D]."""
-        return self._model.fuse(audio=self._tensor(hear(clip.waveform))[None])[0]
+    def _speech(self, clip: FaceClip) -> Tensor:
+        """The transformer's input for speech alone: float32 [T, D]."""
+        return self._model.fuse(audio=self._tensor(speech_input(clip.waveform))[None])[0]
 
-    def _in_context(self, met: list[Tensor]) -> list[Tensor]:
-        """Run the transformer on a batch of [T, D], T of each its own."""
-        lengths = torch.tensor([len(one) for one in met], device=self._device)
+    def _transformed(self, inputs: list[Tensor]) -> list[Tensor]:
+        """Run the transformer on a batch of [T, D] with different T."""
+        lengths = torch.tensor([len(one) for one in inputs], device=self._device)
         padding = torch.arange(int(lengths.max()), device=self._device) >= lengths[:, None]
-        batch = pad_sequence(met, batch_first=True).float()  # sums over many layers are not for bfloat16
+        batch = pad_sequence(inputs, batch_first=True).float()  # bfloat16 is too coarse for sums over many layers
         features = self._model.encoder(batch, padding if padding.any() else None, self._layer).float().cpu()
-        return [one[: len(own)] for one, own in zip(features, met, strict=True)]
+        return [of_clip[: len(one)] for of_clip, one in zip(features, inputs, strict=True)]
 
     def _tensor(self, array: NDArray[np.float32]) -> Tensor:
         return torch.from_numpy(array).to(self._device)
@@ -81,12 +88,12 @@ def load_avhubert(source: str | None, layer: int | None, device: torch.device) -
     """Load a converted AV-HuBERT.
 
     Args:
-        source: what `avsync.weights.find` takes: a path, the name of a file in the folder of weights, or None.
-        layer: whose output is given, from 1; None: the last, and the LayerNorm after it.
-        device: where it runs; on a GPU in bfloat16.
+        source: a path, the name of a file in the folder of weights, or None (`avsync.weights.find`).
+        layer: the layer to read, from 1; None: the output after the last LayerNorm.
+        device: where to run it; on a GPU in bfloat16.
 
     Raises:
-        UsageError: no such weights, damaged ones, or no such layer.
+        UsageError: no such weights, damaged weights, or no such layer.
     """
     path = find(source, AVHUBERT)
     layers = read_config(path).layers

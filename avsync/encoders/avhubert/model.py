@@ -1,4 +1,4 @@
-"""AV-HuBERT (Shi et al., ICLR 2022): one transformer that hears, reads lips, or does both."""
+"""AV-HuBERT (Shi et al., ICLR 2022): one transformer for audio, video, or both."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,22 +10,22 @@ from avsync.encoders.avhubert.preprocess import AUDIO_FEATURES
 from avsync.encoders.avhubert.resnet import FEATURE_DIM, ResNet
 from avsync.encoders.avhubert.transformer import POSITION_GROUPS, Linear, Transformer
 
-# Large has 24 layers of 1024; a config far beyond comes from no known checkpoint.
-_MOST_LAYERS, _MOST_WIDTH, _MOST_FFN_WIDTH = 48, 2048, 8192
+# The large model has 24 layers of width 1024; no known checkpoint goes far beyond.
+_MAX_LAYERS, _MAX_WIDTH, _MAX_FFN_WIDTH = 48, 2048, 8192
 
 
 @dataclass(frozen=True)
 class AVHuBERTConfig:
-    """What an AV-HuBERT is made of.
+    """The dimensions of an AV-HuBERT.
 
     Attributes:
         layers: transformer layers; base 12, large 24.
-        width: D, features per frame; base 768, large 1024.
+        width: D, values per frame; base 768, large 1024.
         ffn_width: hidden units of each feed-forward block; base 3072, large 4096.
         heads: attention heads; base 12, large 16.
         layer_norm_first: pre-norm layers (all published models) instead of post-norm.
-        modality_fuse: how audio and video meet: side by side, or summed.
-        sub_encoder_layers: transformer layers of each modality before they meet.
+        modality_fuse: how audio and video are fused: concatenated, or summed.
+        sub_encoder_layers: transformer layers of each modality before they are fused.
     """
 
     layers: int
@@ -37,11 +37,11 @@ class AVHuBERTConfig:
     sub_encoder_layers: int = 0
 
     def __post_init__(self) -> None:
-        _whole_number("layers", self.layers, 1, _MOST_LAYERS)
-        _whole_number("width", self.width, POSITION_GROUPS, _MOST_WIDTH)
-        _whole_number("ffn_width", self.ffn_width, 1, _MOST_FFN_WIDTH)
+        _whole_number("layers", self.layers, 1, _MAX_LAYERS)
+        _whole_number("width", self.width, POSITION_GROUPS, _MAX_WIDTH)
+        _whole_number("ffn_width", self.ffn_width, 1, _MAX_FFN_WIDTH)
         _whole_number("heads", self.heads, 1, self.width)
-        _whole_number("sub_encoder_layers", self.sub_encoder_layers, 0, _MOST_LAYERS)
+        _whole_number("sub_encoder_layers", self.sub_encoder_layers, 0, _MAX_LAYERS)
         if self.width % self.heads or self.width % POSITION_GROUPS:
             raise ValueError(f"width must be divisible by heads and by {POSITION_GROUPS}, not {self.width}")
         if not isinstance(self.layer_norm_first, bool):
@@ -56,7 +56,7 @@ def _whole_number(name: str, value: object, least: int, most: int) -> None:
 
 
 class Modality(nn.Module):
-    """Audio or video on its own: a projection to D features, and in some models a transformer."""
+    """One of audio and video before they are fused: a projection to D values, and in some models a transformer."""
 
     def __init__(self, features: int, config: AVHuBERTConfig) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Modality(nn.Module):
         self.encoder = _transformer(config.sub_encoder_layers, config) if config.sub_encoder_layers else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """From float32 [B, T, F] to [B, T, D]."""
+        """Map float32 [B, T, F] to [B, T, D]."""
         x = self.projection(x)
         return x if self.encoder is None else self.encoder(x)
 
@@ -72,8 +72,8 @@ class Modality(nn.Module):
 class AVHuBERT(nn.Module):
     """The encoder without its pre-training heads; audio and video have 25 frames per second.
 
-    In three steps, so that one pass of `resnet` serves several calls of `meet`, and clips or modalities can share a
-    pass of `encoder`: `encoder(fuse(audio, resnet(frames)), padding, layer)`.
+    It runs in three steps, `encoder(fuse(audio, resnet(frames)), padding, layer)`, so that one pass of `resnet` serves
+    several calls of `fuse`, and clips or modalities can share a pass of `encoder`.
     """
 
     def __init__(self, config: AVHuBERTConfig) -> None:
@@ -82,33 +82,32 @@ class AVHuBERT(nn.Module):
         self.resnet = ResNet()
         self.audio = Modality(AUDIO_FEATURES, config)
         self.video = Modality(FEATURE_DIM, config)
-        side_by_side = config.modality_fuse == "concat"
-        self.layer_norm = nn.LayerNorm(2 * config.width if side_by_side else config.width)
-        self.projection = Linear(2 * config.width, config.width) if side_by_side else nn.Identity()
+        concatenated = config.modality_fuse == "concat"
+        self.layer_norm = nn.LayerNorm(2 * config.width if concatenated else config.width)
+        self.projection = Linear(2 * config.width, config.width) if concatenated else nn.Identity()
         self.encoder = _transformer(config.layers, config)
 
-    def fuse(self, audio: Tensor | None = None, seen: Tensor | None = None) -> Tensor:
-        """Bring audio and video together; what is left out is zeros after its projection.
+    def fuse(self, audio: Tensor | None = None, video: Tensor | None = None) -> Tensor:
+        """Fuse audio and video; a missing one is replaced by zeros after its projection.
 
         Args:
-            audio: float32 [B, T, 104] of `preprocess.hear`.
-            seen: float32 [B, T, 512] of `resnet`.
+            audio: float32 [B, T, 104] of `preprocess.speech_input`.
+            video: float32 [B, T, 512] of `resnet`.
 
         Returns:
-            float32 [B, T, D], what `encoder` takes.
+            float32 [B, T, D], the input of `encoder`.
 
         Raises:
             ValueError: neither audio nor video.
         """
-        heard = None if audio is None else self.audio(audio)
-        looked = None if seen is None else self.video(seen)
-        present = heard if heard is not None else looked
+        projected = [None if audio is None else self.audio(audio), None if video is None else self.video(video)]
+        present = next((x for x in projected if x is not None), None)
         if present is None:
             raise ValueError("neither audio nor video")
-        both = [torch.zeros_like(present) if x is None else x for x in (heard, looked)]
-        met = torch.cat(both, dim=-1) if self.config.modality_fuse == "concat" else both[0] + both[1]
-        projected: Tensor = self.projection(self.layer_norm(met))
-        return projected
+        both = [torch.zeros_like(present) if x is None else x for x in projected]
+        fused = torch.cat(both, dim=-1) if self.config.modality_fuse == "concat" else both[0] + both[1]
+        output: Tensor = self.projection(self.layer_norm(fused))
+        return output
 
 
 def _transformer(layers: int, config: AVHuBERTConfig) -> Transformer:

@@ -1,4 +1,4 @@
-"""Published AV-HuBERT checkpoints: what their options and tensor names are here."""
+"""Published AV-HuBERT checkpoints: their options and tensor names, translated to ours."""
 
 import re
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ _NEEDED = {
     "heads": "encoder_attention_heads",
     "layer_norm_first": "layer_norm_first",
 }
-# Options that an older checkpoint may not name. The shapes of its tensors would betray another value.
+# Options that older checkpoints do not have. If they had other values, tensor shapes would not match.
 _OPTIONAL = {"modality_fuse": "modality_fuse", "sub_encoder_layers": "sub_encoder_layers"}
-# What every published model has, and nothing else is built here.
+# Options that are equal in every published model; other values are not implemented.
 _FIXED = {
     "activation_fn": "gelu",
     "audio_feat_dim": AUDIO_FEATURES,
@@ -25,7 +25,7 @@ _FIXED = {
     "conv_pos_groups": POSITION_GROUPS,
     "resnet_relu_type": "prelu",
 }
-# Only pre-training uses these; batch counts are of no use once a BatchNorm is frozen.
+# Used only in pre-training, and batch counts, which a frozen BatchNorm does not need.
 _DROPPED = re.compile(r"mask_emb|label_embs_concat|final_proj\..*|.*\.num_batches_tracked")
 _RENAMED = (
     (re.compile(r"^feature_extractor_video\.resnet\.frontend3D\."), "resnet.stem."),
@@ -38,10 +38,10 @@ _RENAMED = (
 
 
 def config_from_published(options: Mapping[str, Any]) -> AVHuBERTConfig:
-    """The config of a model with these published options (`encoder_layers`, `encoder_embed_dim`, ...).
+    """Return the config of a model with these published options (`encoder_layers`, `encoder_embed_dim`, ...).
 
     Raises:
-        ValueError: an option is missing, or has a value that is not built here.
+        ValueError: an option is missing, or has a value that is not implemented.
     """
     missing = [name for name in _NEEDED.values() if name not in options]
     if missing:
@@ -54,11 +54,11 @@ def config_from_published(options: Mapping[str, Any]) -> AVHuBERTConfig:
 
 
 def rename(key: str) -> str | None:
-    """The name in an `AVHuBERT`'s state dict of a published tensor (its key without `encoder.w2v_model.`).
+    """Return the name that a published tensor (its key without `encoder.w2v_model.`) has in an `AVHuBERT`.
 
     Returns:
-        None for what is left out: the pre-training heads and the batch counts of BatchNorms. A key that no AV-HuBERT
-        has comes back as a key that no `AVHuBERT` has.
+        None for tensors that are not needed: the pre-training heads and the batch counts of BatchNorms. Unknown keys
+        are returned unchanged, so that loading rejects them.
     """
     if _DROPPED.fullmatch(key):
         return None

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-FEATURE_DIM = 512  # features per frame
+FEATURE_DIM = 512  # values per frame
 _CHANNELS = (64, 128, 256, FEATURE_DIM)
-_REACH = 2  # frames that the stem looks back and ahead
-# Frames at a time: on a CPU, what they become still fits its cache; a GPU has room and wants work.
+_REACH = 2  # frames of context of the stem, before and after
+# Frames at a time: on a CPU their activations still fit the cache; a GPU needs more to be busy.
 _PIECE_CPU, _PIECE_GPU = 40, 1250
 
 
@@ -27,7 +27,7 @@ class ResNet(nn.Module):
             self.trunk.add_module(f"layer{number}", nn.Sequential(_Block(before, after), _Block(after, after)))
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Look at one clip, a piece at a time: the result is that of one piece, the memory does not grow.
+        """Return the features of one clip, computed piece by piece to bound memory; the pieces do not change the result.
 
         Args:
             frames: float32 [T, H, W].
@@ -42,8 +42,8 @@ class ResNet(nn.Module):
     def _piece(self, frames: Tensor) -> Tensor:
         pictures = self.stem(frames[None, None])[0].transpose(0, 1)
         pooled = self.pool(pictures.contiguous(memory_format=torch.channels_last))
-        seen: Tensor = self.trunk(pooled).mean(dim=(2, 3))
-        return seen
+        features: Tensor = self.trunk(pooled).mean(dim=(2, 3))
+        return features
 
 
 class _Block(nn.Module):

@@ -8,21 +8,21 @@ POSITION_KERNEL, POSITION_GROUPS = 128, 16
 
 
 class Linear(nn.Linear):
-    """A linear layer; on CPUs by oneDNN, which on AMD is twice as fast as the MKL that torch takes by itself."""
+    """A linear layer; on CPUs through oneDNN, which on AMD is twice as fast as torch's default, MKL."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """From float32 [..., F] to [..., G]."""
+        """Map float32 [..., F] to [..., G]."""
         if x.device.type == "cpu" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
             return linear(x.to_mkldnn(), self.weight, self.bias).to_dense()
         return super().forward(x)
 
 
 class Transformer(nn.Module):
-    """Frames in context.
+    """Self-attention over the frames of a clip.
 
     Args:
-        layers: how many.
-        width: D, features per frame.
+        layers: number of layers.
+        width: D, values per frame.
         ffn_width: hidden units of each feed-forward block.
         heads: attention heads.
         norm_first: pre-norm layers, and a LayerNorm after the last; else post-norm, and a LayerNorm before the first.
@@ -36,12 +36,12 @@ class Transformer(nn.Module):
         self.layer_norm = nn.LayerNorm(width)
 
     def forward(self, x: Tensor, padding: Tensor | None = None, layer: int | None = None) -> Tensor:
-        """Run up to the layer that is asked for.
+        """Return the output of a layer.
 
         Args:
             x: float32 [B, T, D].
-            padding: bool [B, T], True where a clip of the batch is over; None: nowhere.
-            layer: 1 to the number of layers: what comes out of that layer; None: the output after the last LayerNorm.
+            padding: bool [B, T], True after the end of a clip; None: no clip is shorter than T.
+            layer: 1 to the number of layers; layers above it are not computed. None: the output after the last LayerNorm.
 
         Returns:
             float32 [B, T, D].
@@ -59,7 +59,7 @@ class Transformer(nn.Module):
 
 
 class _Position(nn.Module):
-    """Where a frame stands, from a wide convolution over its neighbours, its weights normed per step of the kernel."""
+    """Position information from a wide convolution over time, weight-normed per kernel step."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class _Position(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         norm = torch.linalg.vector_norm(self.weight_v, dim=(0, 1), keepdim=True)
         weight = self.weight_v * (self.weight_g / norm)
-        # An even kernel: one more step before a frame than after it.
+        # The kernel is even: one more step before a frame than after it.
         around = pad(x.transpose(1, 2), (POSITION_KERNEL // 2, POSITION_KERNEL // 2 - 1))
         return gelu(conv1d(around, weight, self.bias, groups=POSITION_GROUPS)).transpose(1, 2)
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from avsync.report.wording import printable
+from avsync.text import printable
 from avsync.weights.catalogue import BIN, HUB, KNOWN, Known
 from avsync.weights.folder import describe, folder
 from avsync.weights.hub import present

@@ -1,0 +1,107 @@
+"""The configuration of a training: a typed YAML file with `key=value` overrides."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from avsync.align.resnet.config import ResNetOptions
+from avsync.align.temporal.config import AugmentConfig, TemporalConfig
+from avsync.config import DataConfig, FramesConfig, OptimConfig, PlateauConfig, SegmentsConfig
+from avsync.errors import UsageError
+
+
+@dataclass(frozen=True)
+class TemporalTraining:
+    """The default model: lip encoder and speech encoder learn together.
+
+    Attributes:
+        recipe: names this recipe in the YAML file.
+        data, model, augment, optim, trainer: see their classes.
+    """
+
+    recipe: str = "temporal"
+    data: DataConfig = field(default_factory=lambda: DataConfig(cache=".cache/prepared"))
+    model: TemporalConfig = field(default_factory=TemporalConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    trainer: SegmentsConfig = field(default_factory=SegmentsConfig)
+
+
+@dataclass(frozen=True)
+class MLPTraining:
+    """The head of AVH-Align on frozen features.
+
+    Attributes:
+        recipe: names this recipe in the YAML file.
+        backbone: encodes lips and speech; any name that `avsync.encoders.registry` knows.
+        data, optim, trainer: see their classes.
+    """
+
+    recipe: str = "mlp"
+    backbone: str = "avhubert"
+    data: DataConfig = field(default_factory=DataConfig)
+    optim: PlateauConfig = field(default_factory=PlateauConfig)
+    trainer: FramesConfig = field(default_factory=FramesConfig)
+
+
+@dataclass(frozen=True)
+class ResNetTraining:
+    """A ResNet of mouth crops, trained beside frozen features of speech.
+
+    Attributes:
+        recipe: names this recipe in the YAML file.
+        speech: encodes speech; any name of a speech encoder that `avsync.encoders.registry` knows.
+        data, model, optim, trainer: see their classes.
+    """
+
+    recipe: str = "resnet"
+    speech: str = "ssl:facebook/hubert-base-ls960@9"
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ResNetOptions = field(default_factory=ResNetOptions)
+    optim: OptimConfig = field(default_factory=lambda: OptimConfig(lr=1e-3))
+    trainer: SegmentsConfig = field(default_factory=lambda: SegmentsConfig(output_dir="runs/hubert_resnet"))
+
+
+TrainingConfig = TemporalTraining | MLPTraining | ResNetTraining
+_RECIPES: dict[str, type[TrainingConfig]] = {
+    "temporal": TemporalTraining,
+    "mlp": MLPTraining,
+    "resnet": ResNetTraining,
+}
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
+    """Read a YAML file. Overrides such as `optim.lr=1e-3` win over the file, the file over the defaults.
+
+    Raises:
+        UsageError: no such file, an unknown recipe or key, a value of the wrong type or range, or no `data.root`.
+    """
+    try:
+        given = OmegaConf.merge(OmegaConf.load(path), *(_override(text) for text in overrides))
+        recipe = given.get("recipe", "temporal") if isinstance(given, DictConfig) else "temporal"
+        if recipe not in _RECIPES:
+            raise ValueError(f"recipe: unknown {recipe}; known: {', '.join(_RECIPES)}")
+        config: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(_RECIPES[recipe]), given))
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such config file") from error
+    except (OSError, OmegaConfBaseException, YAMLError, ValueError, TypeError) as error:
+        key = getattr(error, "full_key", None)
+        raise UsageError(f"{path}: {f'{key}: ' if key else ''}{str(error).splitlines()[0]}") from error
+    assert isinstance(config, TrainingConfig)
+    return config
+
+
+def _override(text: str) -> DictConfig:
+    try:
+        if "=" not in text:
+            raise ValueError(text)
+        return OmegaConf.from_dotlist([text])
+    except (OmegaConfBaseException, YAMLError, ValueError) as error:
+        raise UsageError(
+            f"'{text}': not an override; write key=value, lists as [a,b], and quote unusual text"
+        ) from error
