@@ -1,55 +1,62 @@
 """avsync evaluate."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from avsync.cli.options import Backbone, Features, Level, Reading, Trim, Weights
+from avsync.cli.options import Backbone, Checks, Device, Faces, Features, Level, Reading, Trim, Weights
 from avsync.progress import counting
 
-if TYPE_CHECKING:
-    from avsync.datasets import ClipRecord
 
-evaluate_app = typer.Typer(
-    help="Measure how well fakes are told from real clips.", no_args_is_help=True, rich_markup_mode=None
-)
-
-
-@evaluate_app.command()
-def fakeavceleb(
-    root: Annotated[Path, typer.Argument(metavar="ROOT", help="The folder FakeAVCeleb or FakeAVCeleb_v1.2.")],
-    split: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="Only the clips of a table source,category,full_path.")
+def evaluate(
+    root: Annotated[Path, typer.Argument(metavar="ROOT", help="The folder of a data set of real and fake clips.")],
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which data set it is, if its layout does not tell.")
     ] = None,
+    split: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Only the clips of a split table of the data set.")
+    ] = None,
+    role: Annotated[
+        Literal["report", "calibrate", "all"],
+        typer.Option(
+            help="Whose real clips are used. By default real clips of people who may have calibrated the model are "
+            "left out, because figures on them are too good. Fakes never calibrate, so all of them are used."
+        ),
+    ] = "report",
+    protocol: Annotated[str, typer.Option(metavar="NAME", help="How verdicts are summed up.")] = "clips",
     output: Annotated[
-        Path, typer.Option(metavar="DIR", help="Where results are kept; run again to go on after a stop.")
+        Path, typer.Option(metavar="DIR", help="Where verdicts are kept; run again to continue after a stop.")
     ] = Path("evaluation"),
-    identities: Annotated[
-        Literal["all", "8-f"],
-        typer.Option(help="All people, or those whose id's first hex digit keeps them out of calibration."),
-    ] = "all",
     weights: Weights = None,
+    checks: Checks = None,
     backbone: Backbone = None,
     reading: Reading = None,
     features: Features = None,
     trim: Trim = "default",
+    faces: Faces = "dlib",
     level: Level = 0.05,
+    device: Device = None,
 ) -> None:
-    """Evaluate on FakeAVCeleb, or on a data set laid out like it."""
-    from avsync.datasets.fakeavceleb import records
+    """Measure how well fakes are told from real clips."""
+    from avsync.datasets import open_dataset
     from avsync.detector import Detector
-    from avsync.evaluate import Settings, evaluate, print_summary
+    from avsync.evaluate import Settings, print_tables, with_real_role
+    from avsync.evaluate import evaluate as run
 
-    clips = records(root, split)
-    if identities == "8-f":
-        clips = [clip for clip in clips if _reserved_for_reporting(clip)]
-    detector = Detector(weights, backbone=backbone, reading=reading, features=features, trim=trim, level=level)
-    settings = Settings(detector.model, detector.weights_sha256, trim, level)
-    with counting("evaluating") as hook:
-        summary = evaluate(clips, detector.score, output, settings=settings, hook=hook)
-    print_summary(summary)
-
-
-def _reserved_for_reporting(clip: "ClipRecord") -> bool:
-    return clip.identity.lower().removeprefix("id")[:1] in set("89abcdef")
+    records = with_real_role(open_dataset(root, dataset, split), role)
+    detector = Detector(
+        weights,
+        checks=checks,
+        backbone=backbone,
+        reading=reading,
+        features=features,
+        trim=trim,
+        faces=faces,
+        level=level,
+        device=device,
+    )
+    settings = Settings(detector.model, detector.weights_sha256, detector.checks, trim, faces, level)
+    with counting("evaluating") as on_progress:
+        summary = run(records, detector.score, output, settings=settings, protocol=protocol, on_progress=on_progress)
+    print_tables(summary.tables(), summary.notes())

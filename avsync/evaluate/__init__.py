@@ -1,8 +1,8 @@
-"""How well verdicts tell fakes from real clips: intervals by person, refusals counted, shortcuts beside."""
+"""How well verdicts tell fakes from real clips: stored verdicts, protocols, tables."""
 
-from avsync.evaluate.protocol import evaluate
+from avsync.evaluate.protocols import PROTOCOLS
 from avsync.evaluate.results import Settings
-from avsync.evaluate.summary import Group, Summary, summarise
-from avsync.evaluate.table import print_summary, to_markdown
+from avsync.evaluate.run import evaluate, with_real_role
+from avsync.evaluate.table import print_tables, to_markdown
 
-__all__ = ["Group", "Settings", "Summary", "evaluate", "print_summary", "summarise", "to_markdown"]
+__all__ = ["PROTOCOLS", "Settings", "evaluate", "print_tables", "to_markdown", "with_real_role"]

@@ -1,7 +1,7 @@
 """Ranking metrics on weighted clips, and their bootstrap intervals by identity.
 
-Each metric takes weights [..., n] and computes all draws of the bootstrap at once, which scikit-learn cannot;
-the figures are scikit-learn's (the tests compare them).
+Each metric takes weights [..., n] and computes all draws of the bootstrap at once, which scikit-learn cannot do.
+The values equal those of scikit-learn (tests compare them).
 """
 
 from collections.abc import Callable, Sequence
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-RankingMetric = Callable[[Flags, Floats, Floats], Floats]  # which are fake, score (high is fake), weight
+RankingMetric = Callable[[Flags, Floats, Floats], Floats]  # fake [n], score [n] (high is fake), weight [..., n]
 
 DRAWS = 1000
 LEVEL = 0.95
-# Draws are taken in batches of about this many weights (8 bytes each), whatever the number of clips.
+# Draws are computed in batches of about this many weights (8 bytes each), so that memory does not grow with clips.
 _BATCH = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure and its 95 % interval; NaN where there is nothing to compute it from."""
+    """A value and its 95 % interval; all three are NaN if the value is not defined."""
 
     value: float
     low: float
@@ -35,15 +35,15 @@ UNKNOWN = Estimate(float("nan"), float("nan"), float("nan"))
 def estimate(
     metric: Callable[[Floats], Floats], identities: Sequence[str], *, draws: int = DRAWS, seed: int = 0
 ) -> Estimate:
-    """A metric with its percentile bootstrap interval: identities, not clips, are drawn with replacement.
+    """Compute a metric with its percentile bootstrap interval: identities, not clips, are drawn with replacement.
 
     Clips of one person resemble each other, so drawing clips would give intervals that are too narrow. Draws
     in which the metric is not defined (one class is missing) are left out.
 
     Args:
-        metric: from weights, float64 [d, n], to values, float64 [d].
-        identities: [n], whom each clip is of.
-        draws: how often to draw.
+        metric: a function from weights, float64 [d, n], to values, float64 [d].
+        identities: the person of each clip, [n].
+        draws: number of draws.
         seed: of the random generator.
     """
     if not identities:
@@ -62,7 +62,7 @@ def estimate(
 
 
 def auc(fake: Flags, score: Floats, weight: Floats) -> Floats:
-    """Area under the ROC curve: how often a fake is above a real clip. [n], [n], [..., n] → [...]."""
+    """Area under the ROC curve: how often a fake scores above a real clip. [n], [n], [..., n] → [...]."""
     hits, alarms = _curve(fake, score, weight)
     area = (np.diff(alarms) * (hits[..., 1:] + hits[..., :-1]) / 2).sum(-1)
     return _over(area, hits[..., -1] * alarms[..., -1])
@@ -74,13 +74,13 @@ def average_precision(fake: Flags, score: Floats, weight: Floats) -> Floats:
 
 
 def balanced_average_precision(fake: Flags, score: Floats, weight: Floats) -> Floats:
-    """Average precision with both classes weighing the same: chance is 0.5. [n], [n], [..., n] → [...]."""
+    """Average precision with both classes of the same total weight: chance is 0.5. [n], [n], [..., n] → [...]."""
     hits, alarms = _curve(fake, score, weight)
     return _average_precision(hits, alarms * _over(hits[..., -1:], alarms[..., -1:]))
 
 
 def equal_error_rate(fake: Flags, score: Floats, weight: Floats) -> Floats:
-    """Where false alarms are as frequent as misses, on the joined ROC curve. [n], [n], [..., n] → [...]."""
+    """The rate at which false alarms equal misses, on the interpolated ROC curve. [n], [n], [..., n] → [...]."""
     hits, alarms = _curve(fake, score, weight)
     alarm = _over(alarms, alarms[..., -1:])
     gap = 1 - _over(hits, hits[..., -1:]) - alarm  # misses minus false alarms: falls from 1 to -1
@@ -96,7 +96,7 @@ def share(flag: Flags, weight: Floats) -> Floats:
 
 
 def _curve(fake: Flags, score: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """Weight of fakes, and of real clips, at or above each distinct score: [..., k + 1], from none to all."""
+    """The weight of fakes, and of real clips, at or above each of k distinct scores: [..., k + 1], from 0 to all."""
     order = np.argsort(-score, kind="stable")
     score, fake, weight = score[order], fake[order], weight[..., order]
     last_of_tie = np.append(score[1:] != score[:-1], True)

@@ -1,153 +1,148 @@
-"""The results of single clips: rows of a CSV file that may be cut off at any time and taken up again."""
+"""The verdicts of an evaluation: lines of a JSON Lines file that may be cut off at any time and continued."""
 
-import csv
 import json
-import math
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
+from avsync.datasets.record import ClipRecord
 from avsync.errors import UsageError
-from avsync.files import write_whole
+from avsync.evaluate.json_files import plain, write_json
+from avsync.score.verdict import Verdict
+
+VERDICTS, SETTINGS, TABLE = "verdicts.jsonl", "settings.json", "clips.csv"
+_BLOCK = 1 << 16  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What makes verdicts comparable: rows of other settings never mix."""
+    """What makes verdicts comparable. Verdicts of different settings are never mixed.
+
+    Attributes:
+        model, weights_sha256: the name of the model, and the hash of its weights.
+        checks: their names.
+        trim: what silence is left out.
+        faces: the name of the face detector.
+        level: the share of real recordings that may be called suspicious.
+    """
 
     model: str
     weights_sha256: str
+    checks: tuple[str, ...]
     trim: str
+    faces: str
     level: float
 
 
 @dataclass(frozen=True, slots=True)
-class ClipResult:
-    """One row of `clips.csv`.
+class StoredVerdict:
+    """One line of `verdicts.jsonl`: the clip, as `describe` returns it, and its verdict."""
 
-    `bytes` is the size of the file, -1 when it is missing. `oddness` ranks clips: high is fake.
-    `leading_silence` and `duration` are in seconds. NaN is an empty cell.
+    clip: dict[str, str | int]
+    verdict: Verdict
+
+
+def describe(record: ClipRecord) -> dict[str, str | int]:
+    """Return what a line says about a clip. If any of it changes, the clip is judged again.
+
+    `bytes` is the size of the clip's file, together with that of its sound file if it has one; -1 if one is missing.
     """
-
-    path: str
-    label: str
-    type: str
-    method: str
-    identity: str
-    bytes: int
-    verdict: str
-    reason: str
-    detail: str
-    p_value: float
-    oddness: float
-    leading_silence: float
-    duration: float
-
-    @property
-    def judged(self) -> bool:
-        """Whether there is a score."""
-        return not math.isnan(self.oddness)
-
-    @property
-    def fake(self) -> bool:
-        """Whether the data set says that the clip is fake."""
-        return self.label == "fake"
-
-    def to_row(self) -> list[str]:
-        """The cells, floats to the last digit."""
-        values = (getattr(self, field.name) for field in fields(self))
-        return ["" if isinstance(value, float) and math.isnan(value) else str(value) for value in values]
-
-    @classmethod
-    def from_row(cls, cells: list[str]) -> Self:
-        """Read what `to_row` gave.
-
-        Raises:
-            ValueError: a cell is missing or no number.
-        """
-        parse: dict[Any, Any] = {str: str, int: int, float: lambda cell: float(cell or "nan")}
-        return cls(*(parse[field.type](cell) for field, cell in zip(fields(cls), cells, strict=True)))
+    return {
+        "name": record.name,
+        "bytes": _size(record),
+        "label": record.label,
+        "type": record.type,
+        "method": record.method,
+        "identity": record.identity,
+        "split": record.split,
+    }
 
 
-_HEADER = [field.name for field in fields(ClipResult)]
-
-
-class ResultsFile:
-    """`clips.csv` and `settings.json` in a folder."""
+class VerdictFile:
+    """`verdicts.jsonl` in a folder, with the settings that its verdicts were made with."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
-        """Open or begin the folder.
+        """Open the file, or prepare the folder for it. A last line that was cut off is removed.
 
         Raises:
-            UsageError: it holds results of other settings, or something else, or cannot be written.
+            UsageError: the folder holds results of other settings, or something else, or cannot be written.
         """
-        self._folder, self._settings = folder, settings
-        self._table = folder / "clips.csv"
+        self._folder, self._path = folder, folder / VERDICTS
+        self._settings: dict[str, Any] = plain(settings)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if self._table.exists():
+            if any((folder / name).exists() for name in (VERDICTS, SETTINGS, TABLE)):
                 self._check_settings()
-                _drop_torn_line(self._table)
             else:
-                write_json(folder / "settings.json", asdict(settings))
+                write_json(folder / SETTINGS, self._settings)
+            if self._path.exists():
+                _drop_torn_line(self._path)
         except OSError as error:
             raise UsageError(f"{folder}: cannot be written ({error.strerror})") from error
 
-    def read(self) -> dict[str, ClipResult]:
-        """The rows so far by path; the last row of a path counts.
+    def read(self) -> dict[str, StoredVerdict]:
+        """Return the verdicts by name of the clip; the last line of a name counts.
 
         Raises:
-            UsageError: the table was not written by this version.
+            UsageError: a line was not written by this version.
         """
-        if not self._table.exists():
+        if not self._path.exists():
             return {}
-        with self._table.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            try:
-                header, *rows = list(csv.reader(file)) or [_HEADER]
-                results = [ClipResult.from_row(row) for row in rows]
-            except (ValueError, csv.Error) as error:
-                raise self._foreign("holds a table that cannot be read") from error
-        if header != _HEADER:
-            raise self._foreign("holds a table of another version")
-        return {result.path: result for result in results}
+        found = {}
+        with self._path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    clip = json.loads(line)
+                    stored = StoredVerdict(clip, Verdict.from_dict(clip.pop("verdict")))
+                    found[str(clip["name"])] = stored
+                except (ValueError, KeyError, TypeError, AttributeError) as error:
+                    raise self._refusal(f"holds no verdict of this version in {VERDICTS}, line {number}") from error
+        return found
 
     @contextmanager
-    def appending(self) -> Iterator[Callable[[ClipResult], None]]:
-        """Yields what adds a row; the row is handed to the system at once."""
-        with self._table.open("a", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            if file.tell() == 0:
-                writer.writerow(_HEADER)
+    def appending(self) -> Iterator[Callable[[StoredVerdict], None]]:
+        """Yield a function that adds a line and hands it to the operating system at once."""
+        with self._path.open("a", encoding="utf-8", newline="\n") as file:
 
-            def add(result: ClipResult) -> None:
-                writer.writerow(result.to_row())
+            def add(stored: StoredVerdict) -> None:
+                line = {**stored.clip, "verdict": stored.verdict.to_dict()}
+                file.write(json.dumps(plain(line), allow_nan=False) + "\n")
                 file.flush()
 
             yield add
 
     def _check_settings(self) -> None:
-        path = self._folder / "settings.json"
         try:
-            before = json.loads(path.read_text(encoding="utf-8"))
+            before = json.loads((self._folder / SETTINGS).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise self._foreign("holds results of unknown settings") from error
-        now = asdict(self._settings)
+            raise self._refusal("holds results of unknown settings") from error
+        now = self._settings
         changed = [name for name in now if not isinstance(before, dict) or before.get(name) != now[name]]
         if changed:
-            raise self._foreign(f"holds results of other settings ({', '.join(changed)} changed)")
+            raise self._refusal(f"holds results of other settings (changed: {', '.join(changed)})")
 
-    def _foreign(self, what: str) -> UsageError:
-        return UsageError(f"{self._folder} {what}; give another folder, or remove this one")
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Write a JSON file that appears under its name only when it is whole."""
-    write_whole(path, (json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    def _refusal(self, what: str) -> UsageError:
+        return UsageError(f"{self._folder} {what}; choose another folder, or remove this one")
 
 
-def _drop_torn_line(table: Path) -> None:
-    """A process killed while it wrote leaves a last line without an end: take it away."""
-    with table.open("r+b") as file:
-        file.truncate(file.read().rfind(b"\n") + 1)
+def _size(record: ClipRecord) -> int:
+    files = [record.path] if record.audio is None else [record.path, record.audio]
+    return sum(file.stat().st_size for file in files) if all(file.is_file() for file in files) else -1
+
+
+def _drop_torn_line(path: Path) -> None:
+    """Cut the file after its last line break: a process that is killed while it writes leaves half a line."""
+    with path.open("r+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - _BLOCK)
+            file.seek(start)
+            line_break = file.read(end - start).rfind(b"\n")
+            if line_break >= 0:
+                file.truncate(start + line_break + 1)
+                return
+            end = start
+        file.truncate(0)

@@ -1,0 +1,8 @@
+"""The evaluation protocols: ways to sum up verdicts. To add one, write its file and add its line here."""
+
+from avsync.evaluate.protocols.clips import summarise
+from avsync.evaluate.protocols.interface import EvaluationProtocol
+
+PROTOCOLS: dict[str, EvaluationProtocol] = {
+    "clips": summarise,
+}

@@ -1,0 +1,107 @@
+"""Judge every clip of a data set, keep each verdict, and sum them up."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+from avsync.datasets.record import ClipRecord
+from avsync.datasets.roles import Role, role
+from avsync.errors import Reason, UsageError
+from avsync.evaluate.clips_csv import to_csv
+from avsync.evaluate.json_files import write_json
+from avsync.evaluate.protocols import PROTOCOLS
+from avsync.evaluate.protocols.interface import Summary
+from avsync.evaluate.results import TABLE, Settings, StoredVerdict, VerdictFile, describe
+from avsync.files import write_whole
+from avsync.score.verdict import Verdict
+
+Progress = Callable[[int, int], None]
+
+
+class Judge(Protocol):
+    """Gives a verdict on a file and raises nothing for a bad one, such as `Detector.score`."""
+
+    def __call__(self, path: Path, *, audio: Path | None = None) -> Verdict: ...  # noqa: D102
+
+
+def with_real_role(records: Iterable[ClipRecord], wanted: Role | Literal["all"]) -> list[ClipRecord]:
+    """Return all fakes, and the real clips of the people who have a role; "all" keeps every clip.
+
+    No fake ever calibrates a model, so only real clips of people who calibrate would make figures too good.
+    """
+    return [r for r in records if wanted == "all" or r.label == "fake" or role(r.identity) == wanted]
+
+
+def evaluate(
+    records: Sequence[ClipRecord],
+    judge: Judge,
+    output: Path,
+    *,
+    settings: Settings,
+    protocol: str = "clips",
+    on_progress: Progress | None = None,
+) -> Summary:
+    """Judge clips, and write `verdicts.jsonl`, `settings.json`, `clips.csv` and `summary.json` into a folder.
+
+    The process may be killed at any time and run again: a clip with a line in `verdicts.jsonl` is judged again only if
+    the size of its file or what the data set says about it has changed. A clip that cannot be judged has a verdict too,
+    with its reason. `clips.csv` and `summary.json` are written at the end.
+
+    Args:
+        records: the clips; only they are summed up, whatever else the folder holds.
+        judge: gives a verdict on a file.
+        output: the folder; it is made if there is none.
+        settings: what `judge` was made with.
+        protocol: how the verdicts are summed up, one of `avsync.evaluate.protocols.PROTOCOLS`.
+        on_progress: called with the number of clips done and of all, first before any clip is judged.
+
+    Raises:
+        UsageError: no records, an unknown protocol, or a folder that holds results of other settings.
+    """
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"unknown protocol {protocol!r}; known: {', '.join(PROTOCOLS)}")
+    if not records:
+        raise UsageError("there is no clip to evaluate")
+    results = _judge_all(records, judge, VerdictFile(output, settings), settings, on_progress)
+    write_whole(output / TABLE, to_csv(list(results.values())).encode("utf-8", "surrogateescape"))
+    verdicts = {name: result.verdict for name, result in results.items()}
+    summary = PROTOCOLS[protocol](records, verdicts, settings)
+    write_json(output / "summary.json", summary.to_dict())
+    return summary
+
+
+def _judge_all(
+    records: Sequence[ClipRecord],
+    judge: Judge,
+    store: VerdictFile,
+    settings: Settings,
+    on_progress: Progress | None,
+) -> dict[str, StoredVerdict]:
+    """Return the verdicts by name of the clip, in the order of the records."""
+    before = store.read()
+    clips = {record.name: describe(record) for record in records}
+    done = {name: before[name] for name, clip in clips.items() if name in before and before[name].clip == clip}
+    report = on_progress or (lambda done, total: None)
+    report(len(done), len(clips))
+    with store.appending() as add:
+        for record in records:
+            if record.name not in done:
+                clip = clips[record.name]
+                done[record.name] = StoredVerdict(clip, _judged(record, clip, judge, settings))
+                add(done[record.name])
+                report(len(done), len(clips))
+    return {name: done[name] for name in clips}
+
+
+def _judged(record: ClipRecord, clip: dict[str, str | int], judge: Judge, settings: Settings) -> Verdict:
+    if clip["bytes"] != -1:
+        return judge(record.path, audio=record.audio)
+    return Verdict(
+        path=str(record.path),
+        verdict="cannot_judge",
+        reason=Reason.UNREADABLE,
+        detail="the file is missing",
+        level=settings.level,
+        model=settings.model,
+        weights_sha256=settings.weights_sha256,
+    )
