@@ -1,361 +1,330 @@
-"""What avsync.score promises: readings that mean what they say, and p-values that are true of real clips."""
+"""What avsync.score promises: p-values that are true of real recordings, alone and fused, and verdicts made of them."""
 
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import gaussian_filter, uniform_filter1d
 
-from avsync.align import TemporalConfig, TemporalAligner, lattice, mean_over_time
-from avsync.clip import SAMPLES, FaceClip
-from avsync.demo.face import talk
-from avsync.demo.voice import speak
 from avsync.errors import UsageError
-from avsync.face import FaceDetector, FaceTracker
 from avsync.media import FPS
-from avsync.score.evidence import Evidence, gather
-from avsync.score.judge import judge_track, speakers
-from avsync.score.kinematics import lip_acceleration
-from avsync.score.readings import ASPECTS, MAX_LAG, READINGS, TAU, lag_of, read_lattice, read_pictures
-from avsync.score.reference import SHARES, Reference
-from avsync.score.readings.face import brow_motion, face_frames, mouth_detail, mouth_temporal_noise, mouth_motion_variability
-from avsync.score.windows import LONGEST, MIN_SPEECH, SHORTEST, windows
-
-WARM = 12.0  # a temperature
-
-
-def features(frames, seed=0, size=16):
-    return torch.nn.functional.normalize(
-        torch.randn(frames, size, generator=torch.Generator().manual_seed(seed)), dim=1
-    )
-
-
-def read(lips, speech, weight=None):
-    """Readings and lag of two sequences of features."""
-    weight = torch.ones(len(lips)) if weight is None else weight
-    grid = lattice(lips, speech, weight, WARM, TAU)
-    curve = mean_over_time(grid, weight)
-    return read_lattice(grid, weight, curve), lag_of(curve.numpy())
+from avsync.score.calibration import Calibration, Conditions
+from avsync.score.judge import fuse, judge_check, judge_track, speakers
+from avsync.score.quantiles import SHARES
+from avsync.score.readings import READINGS, Reading, readings_of
+from avsync.score.reference import Reference
+from avsync.score.windows import (
+    LONGEST,
+    MIN_SPEECH,
+    SHORTEST,
+    Combined,
+    WindowScore,
+    can_score,
+    sliding_windows,
+    windows,
+)
 
 
-class TestReadingTheLattice:
-    @pytest.mark.parametrize("lag", [-MAX_LAG, -3, 0, 5, MAX_LAG])
-    def test_the_lag_is_where_the_best_fit_was_planted(self, lag):
-        lips = features(90)
-        readings, found = read(lips, torch.roll(lips, lag, dims=0))
-        assert found == lag
-        assert readings["agreement"] > 2.5
+class Frames:
+    """The least that can be cut into windows."""
 
-    def test_a_lag_beyond_what_real_files_show_is_not_compensated(self):
-        lips = features(90)
-        assert read(lips, torch.roll(lips, MAX_LAG + 3, dims=0))[0]["agreement"] < 1
+    def __init__(self, speech_share, start=2.0):
+        self.speech_share, self.start = speech_share, start
 
-    def test_a_curve_that_cannot_be_judged_has_no_lag(self):
-        assert lag_of(np.full(2 * TAU + 1, np.nan)) == 0
+    def __len__(self):
+        return len(self.speech_share)
 
-    @pytest.mark.parametrize(("before", "after"), [(20, 0), (0, 31), (13, 50)])
-    def test_added_silence_changes_nothing(self, before, after):
-        lips, speech = features(90), features(90)
-        weight = torch.rand(90, generator=torch.Generator().manual_seed(1))
-        silent = [torch.cat([features(before, 2), x, features(after, 3)]) for x in (lips, speech)]
-        heard = torch.cat([torch.zeros(before), weight, torch.zeros(after)])
-        plain, padded = read(lips, speech, weight), read(*silent, heard)
-        assert padded[1] == plain[1]
-        assert padded[0] == pytest.approx(plain[0], abs=2e-3)
-
-    def test_agreement_does_not_grow_with_the_clip(self):
-        lips, speech = (torch.nn.functional.normalize(features(1200) + features(1200, seed)) for seed in (1, 2))
-        short = np.mean([read(*part)[0]["agreement"] for part in zip(lips.split(75), speech.split(75), strict=True)])
-        assert read(lips, speech)[0]["agreement"] == pytest.approx(short, rel=0.1)
-
-    def test_speech_of_somebody_else_agrees_less(self):
-        lips = features(90)
-        assert read(lips, features(90, 7))[0]["agreement"] < 0.5 < read(lips, lips)[0]["agreement"]
-
-    def test_one_dubbed_moment_is_the_worst_moment(self):
-        lips = features(125)
-        speech = lips.clone()
-        speech[60:75] = features(15, 5)
-        dubbed, whole = read(lips, speech)[0], read(lips, lips)[0]
-        assert dubbed["worst_moment"] < whole["worst_moment"] - 2
-        assert dubbed["agreement"] > 0.7 * whole["agreement"]
-
-    def test_a_moment_of_silence_is_no_moment(self):
-        lips = features(125)
-        speech, weight = lips.clone(), torch.ones(125)
-        speech[60:75], weight[58:77] = features(15, 5), 0.01
-        assert read(lips, speech, weight)[0]["worst_moment"] == pytest.approx(
-            read(lips, lips, weight)[0]["worst_moment"], abs=0.1
-        )
+    def __getitem__(self, span):
+        return Frames(self.speech_share[span], self.start + span.start / FPS)
 
 
-@pytest.fixture(scope="module")
-def clip():
-    """Three seconds of the demo's talking face."""
-    said = speak(3.0, seed=0)
-    tracker = FaceTracker(FaceDetector())
-    faces = [tracker.update(picture[..., 1])[0] for picture in talk(said.opening, said.width, seed=0)]
-    return FaceClip(
-        track=0,
-        start=10.0,
-        patches=np.array([face.patch for face in faces]),
-        points=np.array([face.points for face in faces]),
-        squares=np.array([face.square for face in faces]),
-        waveform=said.waveform,
-        speech=np.ones(len(faces), np.float32),
-    )
-
-
-def texture(seed=0):
-    """A face-sized field of fine and coarse detail, float32 [80, 80] grey levels."""
-    noise = np.random.default_rng(seed).standard_normal((80, 80))
-    return np.float32(128 + 12 * noise + 60 * gaussian_filter(noise, 3))
-
-
-class TestReadingThePictures:
-    SPOKEN = np.ones(60, np.float32)
-
-    def moving(self, steps):
-        """A texture that has moved `steps[t]` pixels further at frame t."""
-        return np.stack([np.roll(texture(), at, axis=0) for at in np.cumsum(steps)])
-
-    def test_a_blurred_mouth_has_less_detail(self, clip):
-        blurred = clip.patches.copy()
-        for patch, points in zip(blurred, clip.points, strict=True):
-            (left, top), (right, bottom) = (points[48:68].min(axis=0) - 9).astype(int), points[48:68].max(axis=0) + 9
-            mouth = np.s_[top : int(bottom), left : int(right)]
-            patch[mouth] = gaussian_filter(patch[mouth].astype(float), 2)
-        changed = read_pictures(replace(clip, patches=blurred))
-        assert changed["mouth_detail"] < read_pictures(clip)["mouth_detail"] - 0.5
-
-    def test_smoothed_lips_accelerate_less(self, clip):
-        smooth = uniform_filter1d(clip.landmarks, 5, axis=0)
-        assert lip_acceleration(smooth, clip.speech) < lip_acceleration(clip.landmarks, clip.speech) - 0.5
-
-    def test_the_heads_motion_is_no_acceleration_of_the_lips(self, clip):
-        drift = 40 * np.sin(np.arange(len(clip)) / 2)[:, None, None]
-        landmarks = (clip.landmarks + drift) * 2
-        assert lip_acceleration(landmarks, clip.speech) == pytest.approx(
-            lip_acceleration(clip.landmarks, clip.speech), abs=1e-3
-        )
-
-    def test_even_motion_has_less_rhythm(self):
-        bursts = self.moving([2, 2, 2, 0, 0, 0] * 10)
-        assert mouth_motion_variability(self.moving([1] * 60), self.SPOKEN) < mouth_motion_variability(bursts, self.SPOKEN) - 1
-
-    def test_texture_that_is_carried_along_flickers_less(self):
-        fresh = np.stack([texture(seed) for seed in range(60)])
-        assert mouth_temporal_noise(self.moving([0] * 60), self.SPOKEN) < mouth_temporal_noise(fresh, self.SPOKEN) - 1
-
-    def test_a_still_brow_stirs_less(self):
-        faces = self.moving([1, 0, 0] * 20)
-        still = faces.copy()
-        still[:, :20] = faces[0, :20]
-        assert brow_motion(still, self.SPOKEN) < brow_motion(faces, self.SPOKEN) - 1
-        assert mouth_motion_variability(still, self.SPOKEN) == mouth_motion_variability(faces, self.SPOKEN)
-
-    @pytest.mark.parametrize("reading", [mouth_detail, mouth_temporal_noise, brow_motion, mouth_motion_variability])
-    def test_silent_frames_do_not_count(self, reading):
-        faces, weight = self.moving([1, 0, 2] * 20), self.SPOKEN.copy()
-        weight[40:] = 0
-        changed = faces.copy()
-        changed[41:] = np.random.default_rng(0).uniform(0, 255, changed[41:].shape)
-        assert reading(changed, weight) == pytest.approx(reading(faces, weight), abs=1e-3)
-
-    def test_faces_are_aligned(self, clip):
-        """Eyes and nose stay in place while the head moves."""
-        faces = face_frames(clip.patches, clip.points)
-        assert faces.shape == (len(clip), 80, 80)
-        eyes = faces[:, 13:25, 15:62]
-        assert np.median(np.abs(eyes - np.median(eyes, axis=0))) < 6
-
-    def test_a_photograph_gives_numbers_still(self, clip):
-        """Somebody speaks over a still picture: landmarks and pixels do not move at all."""
-        still = replace(
-            clip,
-            **{
-                name: np.repeat(getattr(clip, name)[:1], len(clip), axis=0) for name in ("patches", "points", "squares")
-            },
-        )
-        moving = read_pictures(clip)
-        for name, value in read_pictures(still).items():
-            assert np.isfinite(value)
-            assert name == "mouth_detail" or value < moving[name] - 1
-
-    @pytest.mark.parametrize("level", [0, 255])
-    def test_a_flat_picture_gives_numbers_still(self, clip, level):
-        assert np.isfinite(list(read_pictures(replace(clip, patches=np.full_like(clip.patches, level))).values())).all()
-
-
-class TestEvidence:
-    def test_is_what_a_window_shows(self, clip):
-        torch.manual_seed(0)
-        model = TemporalAligner(TemporalConfig(width=8, components=4))
-        model.mean_face[:] = torch.from_numpy(clip.landmarks.mean(axis=0))
-        evidence = gather(model.eval(), clip[10:60])
-        assert set(evidence.readings) == set(READINGS)
-        assert np.isfinite(list(evidence.readings.values())).all()
-        assert evidence.curve.shape == (2 * TAU + 1,)
-        assert (evidence.start, evidence.seconds, evidence.speech_seconds) == (10.4, 2.0, 2.0)
-        np.testing.assert_allclose(
-            evidence.box[2] - evidence.box[0], np.median(clip.squares[10:60, 2]) / 1.6, rtol=0.01
-        )
-
-    def test_a_slice_keeps_pictures_and_sound_together(self, clip):
-        part = clip[20:45]
-        assert (len(part), part.start) == (25, pytest.approx(10.8))
-        np.testing.assert_array_equal(part.waveform, clip.waveform[20 * SAMPLES : 45 * SAMPLES])
-        np.testing.assert_array_equal(part.patches, clip.patches[20:45])
-        np.testing.assert_array_equal(part.landmarks, clip.landmarks[20:45])
+def frames(count, speech=1.0):
+    return Frames(np.full(count, speech, np.float32))
 
 
 class TestWindows:
-    def clip(self, frames, speech=1.0):
-        return FaceClip(
-            0,
-            2.0,
-            np.zeros((frames, 1, 1), np.uint8),
-            np.zeros((frames, 68, 2), np.float32),
-            np.zeros((frames, 3), np.int64),
-            np.zeros(frames * SAMPLES, np.float32),
-            np.full(frames, speech, np.float32),
-        )
-
-    @given(frames=st.integers(SHORTEST, 800))
+    @given(count=st.integers(SHORTEST, 800))
     @settings(deadline=None)
-    def test_they_cover_the_clip_in_equal_parts(self, frames):
-        parts = list(windows(self.clip(frames)))
-        assert sum(map(len, parts)) == frames
+    def test_they_cover_the_clip_in_equal_parts(self, count):
+        parts = list(windows(frames(count)))
+        assert sum(map(len, parts)) == count
         assert max(map(len, parts)) <= LONGEST
         assert max(map(len, parts)) - min(map(len, parts)) <= 1
         ends = [2.0, *(part.start + len(part) / FPS for part in parts)]
         np.testing.assert_allclose([part.start for part in parts], ends[:-1])
 
-    def test_what_is_too_short_or_too_silent_is_left_out(self):
-        assert list(windows(self.clip(SHORTEST - 1))) == []
-        assert list(windows(self.clip(0))) == []
-        assert list(windows(self.clip(LONGEST, speech=(MIN_SPEECH - 1) / LONGEST))) == []
-        assert len(list(windows(self.clip(LONGEST, speech=(MIN_SPEECH + 1) / LONGEST)))) == 1
+    def test_an_empty_clip_has_none(self):
+        assert list(windows(frames(0))) == []
+
+    def test_what_is_too_short_or_has_too_little_speech_has_no_score(self):
+        assert not can_score(frames(SHORTEST - 1))
+        assert can_score(frames(SHORTEST))
+        assert not can_score(frames(LONGEST, (MIN_SPEECH - 1) / LONGEST))
+        assert can_score(frames(LONGEST, (MIN_SPEECH + 1) / LONGEST))
+
+    def test_sliding_windows_overlap_by_half(self):
+        parts = list(sliding_windows(frames(125), 50))
+        assert [(part.start, len(part)) for part in parts] == [(2.0, 50), (3.0, 50), (4.0, 50), (5.0, 50)]
+        assert list(sliding_windows(frames(49), 50)) == []
 
 
 # Synthetic people: readings have an offset of the person's own and heavy tails, as real ones do.
 LENGTHS = (1.5, 3.0, 5.0)
+CHECKS = {"lips": (READINGS["agreement"], READINGS["worst_moment"]), "face": readings_of("face")}
+CONDITIONS = Conditions("default", "dlib-68/1")
 
 
 def people_like(count, seed, each=(1, 6)):
-    """Readings by name of windows, and whose they are."""
+    """Readings by check and name of windows, and whose they are."""
     rng = np.random.default_rng(seed)
     names = np.repeat([f"id{seed}-{i}" for i in range(count)], rng.integers(*each, count))
     _, person = np.unique(names, return_inverse=True)
-    readings = {}
-    for place, name in enumerate(READINGS):
+
+    def drawn(place):
         own = rng.normal(0, 0.7, count)[person]
-        readings[name] = place + 0.5 * (own + 0.7 * rng.standard_t(6, len(names)))
-    return readings, list(names)
+        return place + 0.5 * (own + 0.7 * rng.standard_t(6, len(names)))
+
+    values = {check: {r.name: drawn(i) for i, r in enumerate(readings)} for check, readings in CHECKS.items()}
+    return values, list(names)
+
+
+def fitted(checks=CHECKS, count=400):
+    drawn = {length: people_like(count, seed) for seed, length in enumerate(LENGTHS)}
+    values, people = ({length: pair[i] for length, pair in drawn.items()} for i in (0, 1))
+    return Calibration.fit(CONDITIONS, values, people, checks)
 
 
 @pytest.fixture(scope="module")
-def reference():
-    drawn = {length: people_like(400, seed) for seed, length in enumerate(LENGTHS)}
-    return Reference.fit({n: r for n, (r, _) in drawn.items()}, {n: p for n, (_, p) in drawn.items()})
+def calibration():
+    return fitted()
 
 
-def window(readings, index=0, seconds=3.0, start=0.0, lag=0):
-    box = np.array([10.0, 20.0, 110.0, 120.0])
-    values = {name: float(np.atleast_1d(value)[index]) for name, value in readings.items()}
-    curve = np.full(2 * TAU + 1, values["agreement"] - 1)
-    curve[TAU + lag] = values["agreement"]
-    return Evidence(start, seconds, 0.8 * seconds, box, curve, values)
+@pytest.fixture(scope="module")
+def one_by_one():
+    """The same people; the checks were calibrated one by one."""
+    alone = [fitted({name: readings}) for name, readings in CHECKS.items()]
+    return alone[0].joined(alone[1])
 
 
-def at_share(reference, share, seconds=3.0):
-    """A window whose every reading is the quantile of real ones at `share`."""
+@pytest.fixture(scope="module", params=CHECKS)
+def check(request):
+    return request.param
+
+
+@pytest.fixture
+def reference(calibration, check):
+    return calibration.references[check]
+
+
+def at_share(calibration, share, seconds=3.0):
+    """By check, readings that are the quantile of real ones at `share`."""
     row = LENGTHS.index(seconds)
-    return {name: float(np.interp(share, SHARES, reference.readings[name][row])) for name in READINGS}
+    return {
+        check: {name: float(np.interp(share, SHARES, table[row])) for name, table in reference.readings.items()}
+        for check, reference in calibration.references.items()
+    }
 
 
 def shifted(readings, by):
-    return {name: value + by for name, value in readings.items()}
+    return {check: {name: value + by for name, value in of.items()} for check, of in readings.items()}
+
+
+def of_window(readings, index):
+    return {name: float(values[index]) for name, values in readings.items()}
+
+
+def round_trip(plain):
+    return json.loads(json.dumps(plain, allow_nan=False))
 
 
 class TestReference:
-    def test_comes_back_from_json_as_it_was(self, reference):
-        again = Reference.from_dict(json.loads(json.dumps(reference.to_dict(), allow_nan=False)))
+    def test_comes_back_from_json_as_it_was(self, reference, check):
+        again = Reference.from_dict(round_trip(reference.to_dict()), CHECKS[check])
         np.testing.assert_array_equal(again.seconds, LENGTHS)
         np.testing.assert_array_equal(again.people, [400] * len(LENGTHS))
-        assert np.abs(again.surprise - reference.surprise).max() <= 1e-5
-        for mine, other in ((reference.readings, again.readings), (reference.oddness, again.oddness)):
-            assert mine.keys() == other.keys()
-            assert all(np.abs(mine[name] - other[name]).max() <= 1e-5 for name in mine)
+        assert np.abs(again.scores - reference.scores).max() <= 1e-5
+        assert again.sign == reference.sign
+        assert again.readings.keys() == reference.readings.keys()
+        assert all(np.abs(again.readings[n] - table).max() <= 1e-5 for n, table in reference.readings.items())
 
-    def test_holds_quantiles_and_counts_only(self, reference):
+    def test_holds_quantiles_and_counts_only(self, reference, check):
         plain = reference.to_dict()
-        assert set(plain) == {"seconds", "people", "readings", "oddness", "surprise"}
-        assert set(plain["readings"]) == set(READINGS)
-        assert set(plain["oddness"]) == set(ASPECTS)
-        for table in (*plain["readings"].values(), *plain["oddness"].values(), plain["surprise"]):
+        assert set(plain) == {"seconds", "people", "readings", "scored", "scores"}
+        assert set(plain["readings"]) == {reading.name for reading in CHECKS[check]}
+        for table in (*plain["readings"].values(), plain["scores"]):
             assert np.shape(table) == (len(LENGTHS), 101)
             assert (np.diff(table) >= 0).all()
 
     def test_everybody_weighs_the_same(self):
         """One person of a thousand windows at 1, nine of one window at 0."""
-        readings = {name: np.array([1.0] * 1000 + [0.0] * 9) for name in READINGS}
-        fitted = Reference.fit({3.0: readings}, {3.0: ["a"] * 1000 + [f"b{i}" for i in range(9)]})
+        values = {3.0: {"agreement": np.array([1.0] * 1000 + [0.0] * 9)}}
+        fitted = Reference.fit(values, {3.0: ["a"] * 1000 + [f"b{i}" for i in range(9)]}, [READINGS["agreement"]])
         assert fitted.people.tolist() == [10]
         assert fitted.readings["agreement"][0][85] == 0
         assert fitted.readings["agreement"][0][95] == 1
 
-    @pytest.mark.parametrize("aspect", ASPECTS)
     @pytest.mark.parametrize("seconds", LENGTHS)
-    def test_p_values_are_uniform_on_people_it_has_not_seen(self, reference, aspect, seconds):
+    def test_p_values_are_uniform_on_people_it_has_not_seen(self, reference, check, seconds):
         readings, names = people_like(1000, seed=99, each=(1, 2))
-        odd = [reference.odd(aspect, window(readings, i).readings, seconds) for i in range(len(names))]
-        p = np.array([reference.p_odd(aspect, value, seconds) for value in odd])
+        scores = [reference.score(of_window(readings[check], i), seconds) for i in range(len(names))]
+        p = np.array([reference.p_value(score, seconds) for score in scores])
         for level in (0.05, 0.1, 0.25, 0.5, 0.9):
             assert (p <= level).mean() == pytest.approx(level, abs=0.025 + 0.08 * level)
 
-    @pytest.mark.parametrize("name", READINGS)
-    def test_p_values_of_one_reading_are_two_sided_and_uniform(self, reference, name):
+    def test_p_values_of_one_reading_are_two_sided_and_uniform(self, calibration, reference, check):
         readings, names = people_like(1000, seed=98, each=(1, 2))
-        p = np.array([reference.p_value(name, value, 3.0) for value in readings[name]])
-        assert len(p) == len(names)
-        assert (p <= 0.1).mean() == pytest.approx(0.1, abs=0.045)
-        middle, low, high = (at_share(reference, share)[name] for share in (0.5, 0.01, 0.99))
-        assert reference.p_value(name, middle, 3.0) > 0.95
-        assert max(reference.p_value(name, low, 3.0), reference.p_value(name, high, 3.0)) < 0.05
-        assert reference.percentile(name, middle, 3.0) == pytest.approx(50, abs=1)
-        assert (reference.percentile(name, -1e9, 3.0), reference.percentile(name, 1e9, 3.0)) == (0, 100)
+        for name, values in readings[check].items():
+            p = np.array([reference.reading_p_value(name, value, 3.0) for value in values])
+            assert len(p) == len(names)
+            assert (p <= 0.1).mean() == pytest.approx(0.1, abs=0.045)
+            middle, low, high = (at_share(calibration, share)[check][name] for share in (0.5, 0.01, 0.99))
+            assert reference.reading_p_value(name, middle, 3.0) > 0.95
+            assert max(reference.reading_p_value(name, value, 3.0) for value in (low, high)) < 0.05
+            assert reference.percentile(name, middle, 3.0) == pytest.approx(50, abs=1)
+            assert (reference.percentile(name, -1e9, 3.0), reference.percentile(name, 1e9, 3.0)) == (0, 100)
 
-    @pytest.mark.parametrize("aspect", ASPECTS)
-    def test_lower_readings_are_odder(self, reference, aspect):
-        odd = [reference.odd(aspect, shifted(at_share(reference, 0.5), -by), 3.0) for by in np.linspace(-3, 30, 60)]
-        assert (np.diff(odd) >= 0).all()
-        assert (np.diff([reference.p_odd(aspect, value, 3.0) for value in odd]) <= 0).all()
-        assert (np.diff([reference.surprises({aspect: value}, 3.0) for value in odd]) >= 0).all()
+    def test_lower_readings_are_more_anomalous(self, calibration, reference, check):
+        usual = at_share(calibration, 0.5)
+        scores = [reference.score(shifted(usual, -by)[check], 3.0) for by in np.linspace(-3, 30, 60)]
+        assert (np.diff(scores) >= 0).all()
+        assert (np.diff([reference.p_value(score, 3.0) for score in scores]) <= 0).all()
+        assert (np.diff([reference.log_p(score, 3.0) for score in scores]) >= 0).all()
 
-    @pytest.mark.parametrize("aspect", ASPECTS)
-    def test_surprise_tells_apart_what_is_odder_than_every_real_clip(self, reference, aspect):
-        odd = [reference.odd(aspect, shifted(at_share(reference, 0.0), -by), 3.0) for by in (1, 2)]
-        assert reference.p_odd(aspect, odd[0], 3.0) == reference.p_odd(aspect, odd[1], 3.0)
-        assert reference.surprises({aspect: odd[0]}, 3.0) < reference.surprises({aspect: odd[1]}, 3.0)
-        middle, high = (float(np.interp(s, SHARES, reference.oddness[aspect][1])) for s in (0.5, 0.9))
-        assert 10 ** -reference.surprises({aspect: middle}, 3.0) == pytest.approx(0.5)
-        assert 10 ** -reference.surprises({aspect: high}, 3.0) == pytest.approx(0.1)
+    def test_of_a_reading_that_is_high_for_fakes_higher_ones_are_more_anomalous(self):
+        values = {3.0: {"log_mean_exp": np.arange(100.0)}}
+        reference = Reference.fit(values, {3.0: list(map(str, range(100)))}, [READINGS["log_mean_exp"]])
+        low, high = (reference.score({"log_mean_exp": value}, 3.0) for value in (2.0, 97.0))
+        assert reference.p_value(high, 3.0) < 0.05 < 0.95 < reference.p_value(low, 3.0)
 
-    def test_no_p_value_is_smaller_than_the_reference_can_tell(self, reference):
-        count = reference.people[1]
-        assert reference.p_odd("speech", 1e9, 3.0) == pytest.approx(1 / (count + 1))
-        assert reference.p_value("agreement", -1e9, 3.0) == pytest.approx(1 / (count + 1))
+    def test_a_reading_without_a_side_does_not_count(self, calibration):
+        lips = calibration.references["lips"]
+        usual = at_share(calibration, 0.5)["lips"]
+        assert lips.score({**usual, "worst_moment": -99.0}, 3.0) == lips.score(usual, 3.0)
 
-    def test_between_the_lengths_measured_quantiles_are_interpolated(self, reference):
-        low, between, high = (reference.percentile("agreement", 0.3, s) for s in (1.5, 2.25, 3.0))
+    def test_log_p_ranks_what_is_more_anomalous_than_every_real_window(self, calibration, reference, check):
+        beyond = [reference.score(shifted(at_share(calibration, 0.0), -by)[check], 3.0) for by in (1, 2)]
+        assert reference.p_value(beyond[0], 3.0) == reference.p_value(beyond[1], 3.0)
+        assert reference.log_p(beyond[0], 3.0) < reference.log_p(beyond[1], 3.0)
+        middle, high = (float(np.interp(s, SHARES, reference.scores[1])) for s in (0.5, 0.9))
+        assert 10 ** -reference.log_p(middle, 3.0) == pytest.approx(0.5)
+        assert 10 ** -reference.log_p(high, 3.0) == pytest.approx(0.1)
+
+    def test_no_p_value_is_smaller_than_the_reference_can_tell(self, reference, check):
+        smallest = pytest.approx(1 / (reference.people[1] + 1))
+        assert reference.p_value(1e9, 3.0) == smallest
+        assert reference.reading_p_value(CHECKS[check][0].name, -1e9, 3.0) == smallest
+
+    def test_between_the_lengths_measured_quantiles_are_interpolated(self, calibration):
+        lips = calibration.references["lips"]
+        low, between, high = (lips.percentile("agreement", 0.3, s) for s in (1.5, 2.25, 3.0))
         assert min(low, high) <= between <= max(low, high)
-        assert reference.percentile("agreement", 0.3, 0.5) == low
-        assert reference.percentile("agreement", 0.3, 60) == reference.percentile("agreement", 0.3, 5.0)
+        assert lips.percentile("agreement", 0.3, 0.5) == low
+        assert lips.percentile("agreement", 0.3, 60) == lips.percentile("agreement", 0.3, 5.0)
+
+
+def raw_scores(calibration, readings, seconds=3.0):
+    return {check: calibration.references[check].score(of, seconds) for check, of in readings.items()}
+
+
+def fused(calibration, readings, seconds=3.0):
+    """The anomaly score and the p-value of one window of every check."""
+    return calibration.fuse(raw_scores(calibration, readings, seconds), dict.fromkeys(readings, seconds))
+
+
+class TestFusingChecks:
+    def test_checks_that_were_calibrated_together_have_uniform_p_values(self, calibration):
+        readings, names = people_like(1000, seed=99, each=(1, 2))
+        parts = [{check: of_window(of, i) for check, of in readings.items()} for i in range(len(names))]
+        p = np.array([fused(calibration, part)[1] for part in parts])
+        for level in (0.05, 0.1, 0.25, 0.5, 0.9):
+            assert (p <= level).mean() == pytest.approx(level, abs=0.025 + 0.08 * level)
+
+    def test_checks_that_were_not_calibrated_together_keep_the_level(self, one_by_one):
+        readings, names = people_like(1000, seed=99, each=(1, 2))
+        parts = [{check: of_window(of, i) for check, of in readings.items()} for i in range(len(names))]
+        p = np.array([fused(one_by_one, part)[1] for part in parts])
+        for level in (0.05, 0.1, 0.25, 0.5, 0.9):
+            assert (p <= level).mean() <= level + 0.025
+
+    def test_checks_that_were_not_calibrated_together_have_the_smallest_p_value_times_their_number(
+        self, calibration, one_by_one
+    ):
+        readings = {**at_share(one_by_one, 0.5), "lips": at_share(one_by_one, 0.02)["lips"]}
+        raw = raw_scores(one_by_one, readings)
+        smallest = min(one_by_one.references[check].p_value(score, 3.0) for check, score in raw.items())
+        assert fused(one_by_one, readings)[1] == 2 * smallest
+        assert fused(one_by_one, at_share(one_by_one, 0.9))[1] == 1
+        assert fused(one_by_one, readings)[0] == fused(calibration, readings)[0]
+
+    def test_one_check_alone_has_its_own_p_value(self, calibration, check):
+        readings = {check: at_share(calibration, 0.1)[check]}
+        reference, raw = calibration.references[check], raw_scores(calibration, readings)[check]
+        assert fused(calibration, readings) == (reference.log_p(raw, 3.0), reference.p_value(raw, 3.0))
+
+    def test_the_order_of_the_checks_does_not_matter(self, calibration):
+        readings = at_share(calibration, 0.03)
+        assert fused(calibration, dict(reversed(readings.items()))) == fused(calibration, readings)
+
+    def test_each_check_may_have_windows_of_its_own_length(self, calibration):
+        raw = raw_scores(calibration, at_share(calibration, 0.03))
+        score, p_value = calibration.fuse(raw, {"lips": 3.0, "face": 1.5})
+        logs = [calibration.references[c].log_p(raw[c], s) for c, s in (("lips", 3.0), ("face", 1.5))]
+        assert score == max(logs)
+        assert 0 < p_value < 1
+
+
+def spoiled(data, **changes):
+    """The plain data of a calibration with other values of the lips check."""
+    return {**data, "checks": {**data["checks"], "lips": {**data["checks"]["lips"], **changes}}}
+
+
+def spoiled_joint(data, **changes):
+    return {**data, "joint": {name: {**table, **changes} for name, table in data["joint"].items()}}
+
+
+FINE = [[0.0] * 101] * len(LENGTHS)
+
+
+class TestCalibration:
+    def test_comes_back_from_json_as_it_was(self, calibration):
+        again = Calibration.from_dict(round_trip(calibration.to_dict()), CHECKS)
+        assert again.conditions == calibration.conditions
+        assert list(again.references) == list(CHECKS)
+        assert again.joint.keys() == calibration.joint.keys() == {("face", "lips")}
+        readings = at_share(calibration, 0.03)
+        assert fused(again, readings) == pytest.approx(fused(calibration, readings), abs=1e-4)
+
+    def test_holds_quantiles_counts_and_conditions_only(self, calibration):
+        plain = calibration.to_dict()
+        assert set(plain) == {"conditions", "checks", "joint"}
+        assert plain["conditions"] == {"trim": "default", "faces": "dlib-68/1", "version": CONDITIONS.version}
+        assert {name: set(table) for name, table in plain["joint"].items()} == {
+            "face+lips": {"seconds", "people", "scores"}
+        }
+        assert "id0-" not in json.dumps(plain)
+
+    def test_of_one_check_alone_has_nothing_joint(self):
+        assert fitted({"lips": CHECKS["lips"]}, count=30).joint == {}
+
+    def test_a_check_that_it_lacks_is_left_out(self, calibration):
+        again = Calibration.from_dict(calibration.to_dict(), {**CHECKS, "voice": (READINGS["agreement"],)})
+        assert set(again.references) == {"lips", "face"}
+
+    def test_a_check_that_is_not_asked_is_left_out(self, calibration):
+        again = Calibration.from_dict(calibration.to_dict(), {"face": CHECKS["face"]})
+        assert set(again.references) == {"face"}
+
+    def test_a_new_reading_is_reported_and_does_not_count(self, calibration):
+        new = Reading("new", "lattice", "lattice:agreement", "low", "made up")
+        readings = (*CHECKS["lips"], new)
+        again = Calibration.from_dict(calibration.to_dict(), {"lips": readings}).references["lips"]
+        values = {**at_share(calibration, 0.5)["lips"], "new": -99.0}
+        judged = judge_check(alone(window_of(values)), readings, "agreement", again)
+        assert (judged.score.readings["new"].value, judged.score.readings["new"].percentile) == (-99, None)
+        assert judged.score.readings["new"].p_value is None
+        assert judged.score.p_value == pytest.approx(0.5, abs=0.02)
 
     @pytest.mark.parametrize(
         "spoil",
@@ -364,102 +333,175 @@ class TestReference:
             lambda d: [],
             lambda d: "quantiles",
             lambda d: {},
-            lambda d: {**d, "seconds": []},
-            lambda d: {**d, "seconds": "3"},
-            lambda d: {**d, "seconds": d["seconds"][::-1]},
-            lambda d: {**d, "people": d["people"][:1]},
-            lambda d: {**d, "surprise": None},
-            lambda d: {**d, "readings": {}},
-            lambda d: {**d, "readings": list(d["readings"])},
-            lambda d: {**d, "readings": {**d["readings"], "agreement": [[0.0] * 100] * 3}},
-            lambda d: {**d, "readings": {**d["readings"], "agreement": [["x"] * 101] * 3}},
-            lambda d: {**d, "oddness": {**d["oddness"], "speech": [[float("nan")] * 101] * 3}},
-            lambda d: {"seconds": [], "people": [], "readings": {}, "oddness": {}, "surprise": []},
+            lambda d: {**d, "conditions": None},
+            lambda d: {**d, "conditions": {**d["conditions"], "version": CONDITIONS.version - 1}},
+            lambda d: {**d, "conditions": {**d["conditions"], "version": CONDITIONS.version + 1}},
+            lambda d: {**d, "conditions": {**d["conditions"], "version": None}},
+            lambda d: {**d, "conditions": {"trim": "default"}},
+            lambda d: {**d, "checks": None},
+            lambda d: {**d, "checks": {"lips": None}},
+            lambda d: {**d, "checks": {"lips": {}}},
+            lambda d: spoiled(d, seconds=[]),
+            lambda d: spoiled(d, seconds="3"),
+            lambda d: spoiled(d, seconds=LENGTHS[::-1]),
+            lambda d: spoiled(d, seconds=[0.0, 1.0, 2.0]),
+            lambda d: spoiled(d, seconds=[1.0, 2.0, float("nan")]),
+            lambda d: spoiled(d, seconds=[1.0, 2.0, float("inf")]),
+            lambda d: spoiled(d, seconds=[[1.0, 2.0, 3.0]]),
+            lambda d: spoiled(d, people=[400]),
+            lambda d: spoiled(d, people=[400, 400, 0]),
+            lambda d: spoiled(d, people=[400, -400, 400]),
+            lambda d: spoiled(d, people=[400, float("nan"), 400]),
+            lambda d: spoiled(d, people=[400, "many", 400]),
+            lambda d: spoiled(d, scored=[]),
+            lambda d: spoiled(d, scored=None),
+            lambda d: spoiled(d, scored=["agreement", "of a later version"]),
+            lambda d: spoiled(d, scored=["worst_moment"]),
+            lambda d: spoiled(d, scores=None),
+            lambda d: spoiled(d, scores=FINE[1:]),
+            lambda d: spoiled(d, scores=[[0.0] * 100] * 3),
+            lambda d: spoiled(d, scores=[[float("nan")] * 101] * 3),
+            lambda d: spoiled(d, readings={}),
+            lambda d: spoiled(d, readings=["agreement", "worst_moment"]),
+            lambda d: spoiled(d, readings={"agreement": [[0.0] * 100] * 3, "worst_moment": FINE}),
+            lambda d: spoiled(d, readings={"agreement": [["x"] * 101] * 3, "worst_moment": FINE}),
+            lambda d: spoiled(d, readings={"agreement": FINE, "worst_moment": [[float("nan")] * 101] * 3}),
+            lambda d: {**d, "joint": None},
+            lambda d: {**d, "joint": {"face+lips": None}},
+            lambda d: spoiled_joint(d, scores=[[float("nan")] * 101] * 3),
+            lambda d: spoiled_joint(d, scores=FINE[1:]),
+            lambda d: spoiled_joint(d, people=[400, 400, -1]),
+            lambda d: spoiled_joint(d, seconds=[3.0, 2.0, 1.0]),
         ],
     )
-    def test_anything_else_is_a_usage_error(self, reference, spoil):
+    def test_anything_else_is_a_usage_error(self, calibration, spoil):
         with pytest.raises(UsageError, match="run avsync calibrate"):
-            Reference.from_dict(spoil(reference.to_dict()))
+            Calibration.from_dict(spoil(calibration.to_dict()), CHECKS)
+
+
+def window_of(readings, start=0.0, seconds=3.0, track=0):
+    box = np.array([10.0, 20.0, 110.0, 120.0])
+    return WindowScore(track, start, seconds, 0.8 * seconds, box, dict(readings))
+
+
+def alone(*parts, lag=0):
+    """The windows of one face; their mean is its score."""
+    return Combined(parts, parts, lag)
+
+
+def judged_checks(calibration, parts, lag=0):
+    """Every check on one face, of windows that are given as start and readings by check."""
+    return {
+        name: judge(calibration, name, [window_of(readings[name], start) for start, readings in parts], lag)
+        for name in CHECKS
+    }
+
+
+def judge(calibration, name, parts, lag=0):
+    """One check on one face, ranked by its first reading."""
+    reference = calibration.references[name] if calibration else None
+    combined = alone(*parts, lag=lag if name == "lips" else None)
+    return judge_check(combined, CHECKS[name], CHECKS[name][0].name, reference)
+
+
+def judged(calibration, *readings, level=0.05, track=0, starts=None, lag=0):
+    """The verdict on one face of windows with these readings, one after another."""
+    starts = [3.0 * index for index in range(len(readings))] if starts is None else starts
+    checks = judged_checks(calibration, list(zip(starts, readings, strict=True)), lag)
+    return judge_track(track, checks, calibration, level)
 
 
 class TestJudging:
-    def test_one_window(self, reference):
-        readings = {**at_share(reference, 0.5), "agreement": at_share(reference, 0.02)["agreement"]}
-        verdict = judge_track(3, [window(readings, start=7.0, lag=-2)], reference, level=0.1)
+    def test_one_window(self, calibration):
+        readings = {**at_share(calibration, 0.5)}
+        readings["lips"] = {**readings["lips"], "agreement": at_share(calibration, 0.02)["lips"]["agreement"]}
+        verdict = judged(calibration, readings, track=3, starts=[7.0], lag=-2, level=0.1)
         assert (verdict.track, verdict.start, verdict.end, verdict.lag_ms) == (3, 7.0, 10.0, -80)
         assert (verdict.box, verdict.speech_seconds) == ((10, 20, 110, 120), pytest.approx(2.4))
-        odd = reference.odd("speech", readings, 3.0)
-        assert verdict.aspects["speech"] == reference.p_odd("speech", odd, 3.0) < 0.05
-        assert verdict.aspects["picture"] > 0.3
-        assert verdict.p_value == reference.p_surprise(verdict.oddness, 3.0)
-        assert verdict.oddness == reference.surprises({"speech": odd}, 3.0)
-        reading = verdict.readings["agreement"]
-        assert (reading.value, reading.percentile) == (readings["agreement"], pytest.approx(2, abs=0.1))
+        lips, raw = calibration.references["lips"], raw_scores(calibration, readings)
+        assert verdict.checks["lips"].p_value == lips.p_value(raw["lips"], 3.0) < 0.05
+        assert verdict.checks["lips"].anomaly_score == lips.log_p(raw["lips"], 3.0)
+        assert verdict.checks["face"].p_value > 0.3
+        assert (verdict.anomaly_score, verdict.p_value) == fused(calibration, readings)
+        assert verdict.anomaly_score == verdict.checks["lips"].anomaly_score
+        reading = verdict.checks["lips"].readings["agreement"]
+        assert (reading.value, reading.percentile) == (readings["lips"]["agreement"], pytest.approx(2, abs=0.1))
+        assert reading.p_value == lips.reading_p_value("agreement", reading.value, 3.0)
         assert [(s.start, s.end, s.p_value) for s in verdict.segments] == [(7.0, 10.0, verdict.p_value)]
 
-    def test_either_aspect_can_make_it_odd(self, reference):
-        usual = at_share(reference, 0.5)
-        for aspect, names in ASPECTS.items():
-            odd = judge_track(0, [window({**usual, **{n: usual[n] - 9 for n in names}})], reference, level=0.05)
-            assert odd.p_value < 0.05
-            assert min(odd.aspects, key=odd.aspects.__getitem__) == aspect
+    def test_every_window_has_its_score_and_p_value(self, calibration):
+        parts = [at_share(calibration, share) for share in (0.5, 0.03)]
+        lips, checks = calibration.references["lips"], judged_checks(calibration, list(enumerate(parts)))
+        raw = [lips.score(part["lips"], 3.0) for part in parts]
+        assert [(w.start, w.end, w.track) for w in checks["lips"].windows] == [(0.0, 3.0, 0), (1.0, 4.0, 0)]
+        assert [w.anomaly_score for w in checks["lips"].windows] == [lips.log_p(score, 3.0) for score in raw]
+        assert [w.p_value for w in checks["lips"].windows] == [lips.p_value(score, 3.0) for score in raw]
 
-    def test_a_real_clip_has_no_segments_and_no_small_p_value(self, reference):
-        verdict = judge_track(0, [window(at_share(reference, 0.6)) for _ in range(4)], reference, level=0.05)
+    def test_either_check_can_make_it_anomalous(self, calibration):
+        usual, far = at_share(calibration, 0.5), shifted(at_share(calibration, 0.5), -9)
+        for name in CHECKS:
+            verdict = judged(calibration, {**usual, name: far[name]})
+            assert verdict.p_value < 0.05
+            assert min(verdict.checks, key=lambda check: verdict.checks[check].p_value) == name
+
+    def test_a_real_clip_has_no_segments_and_no_small_p_value(self, calibration):
+        verdict = judged(calibration, *[at_share(calibration, 0.6)] * 4)
         assert verdict.segments == []
         assert verdict.p_value > 0.5
 
-    def test_one_odd_window_of_many_is_found_and_named(self, reference):
-        usual, odd = at_share(reference, 0.6), shifted(at_share(reference, 0.0), -1)
-        parts = [window(odd if i == 2 else usual, start=3.0 * i) for i in range(5)]
-        verdict = judge_track(0, parts, reference, level=0.05)
+    def test_one_anomalous_window_of_many_is_found_and_named(self, calibration):
+        usual, far = at_share(calibration, 0.6), shifted(at_share(calibration, 0.0), -1)
+        verdict = judged(calibration, usual, usual, far, usual, usual)
         assert [(s.start, s.end) for s in verdict.segments] == [(6.0, 9.0)]
-        alone = judge_track(0, [parts[2]], reference, level=0.05)
-        assert alone.p_value < verdict.p_value
+        assert judged(calibration, far).p_value < verdict.p_value
 
-    def test_windows_that_are_all_a_little_odd_are_odd_together(self, reference):
-        little = window(at_share(reference, 0.02))
-        assert judge_track(0, [little] * 6, reference, level=0.05).p_value < 0.5
-
-    def test_the_lag_is_that_of_all_windows_by_their_speech(self, reference):
-        short, long = (
-            replace(window(at_share(reference, 0.5), lag=lag), speech_seconds=s) for lag, s in ((4, 1), (1, 3))
-        )
-        verdict = judge_track(0, [short, long], reference, level=0.05)
-        assert (verdict.lag_ms, verdict.speech_seconds) == (40, 4)
-
-    def test_windows_that_find_different_lags_fit_less_together(self, reference):
-        same, other = (window(at_share(reference, 0.5), lag=lag) for lag in (2, -4))
-        together, apart = (judge_track(0, [same, w], reference, 0.05) for w in (same, other))
-        assert apart.readings["agreement"].value < together.readings["agreement"].value
-        assert apart.aspects["speech"] < together.aspects["speech"]
-
-    def test_windows_where_an_offset_cannot_be_judged_do_not_count_for_it(self, reference):
-        dark = window(at_share(reference, 0.5))
-        dark.curve[TAU + 1 :] = np.nan
-        assert judge_track(0, [dark, window(at_share(reference, 0.5), lag=5)], reference, 0.05).lag_ms in (0, 200)
-        dark.curve[:] = np.nan
-        assert judge_track(0, [dark], reference, 0.05).lag_ms == 0
+    def test_windows_that_are_all_a_little_anomalous_are_anomalous_together(self, calibration):
+        assert judged(calibration, *[at_share(calibration, 0.02)] * 6).p_value < 0.5
 
     @pytest.mark.parametrize("count", [1, 3])
-    def test_real_clips_are_called_suspicious_at_most_as_often_as_the_level_says(self, reference, count):
+    @pytest.mark.parametrize("together", [True, False], ids=["calibrated together", "calibrated one by one"])
+    def test_real_clips_are_called_suspicious_at_most_as_often_as_the_level_says(
+        self, calibration, one_by_one, count, together
+    ):
         readings, names = people_like(400, seed=97, each=(count, count + 1))
-        p = [
-            judge_track(0, [window(readings, first + i) for i in range(count)], reference, 0.05).p_value
-            for first in range(0, len(names), count)
-        ]
+        parts = [{check: of_window(of, i) for check, of in readings.items()} for i in range(len(names))]
+        used = calibration if together else one_by_one
+        p = np.array([judged(used, *parts[at : at + count]).p_value for at in range(0, len(names), count)])
         for level in (0.05, 0.2):
-            assert np.mean(np.array(p) <= level) <= level + 0.02
-        assert np.mean(np.array(p) <= 0.2) > 0.04
+            assert np.mean(p <= level) <= level + 0.02
+        assert np.mean(p <= 0.2) > (0.04 if together else 0)
+
+    def test_without_calibration_readings_are_reported_and_one_of_them_ranks(self, calibration):
+        readings = at_share(calibration, 0.3)
+        verdict = judged(None, readings)
+        assert verdict.anomaly_score == -readings["lips"]["agreement"]
+        assert (verdict.p_value, verdict.segments) == (None, [])
+        assert {check.p_value for check in verdict.checks.values()} == {None}
+        assert verdict.checks["face"].anomaly_score == -readings["face"][CHECKS["face"][0].name]
+
+    def test_without_calibration_a_reading_that_is_high_for_fakes_ranks_as_it_is(self):
+        combined = alone(window_of({"log_mean_exp": 0.7}))
+        assert judge_check(combined, [READINGS["log_mean_exp"]], "log_mean_exp", None).score.anomaly_score == 0.7
+
+    def test_a_check_of_the_whole_recording_joins_a_face_and_does_not_change_when_it_is_seen(self, calibration):
+        face = judged_checks(calibration, [(2.0, at_share(calibration, 0.5))])
+        heard = window_of(at_share(calibration, 0.01)["face"], start=0.0, seconds=5.0, track=None)
+        whole = judge(calibration, "face", [replace(heard, box=None)])
+        verdict = judge_track(0, {"lips": face["lips"], "face": whole}, calibration, 0.05)
+        assert (verdict.start, verdict.end, verdict.box) == (2.0, 5.0, (10, 20, 110, 120))
+        assert verdict.p_value == fuse({"lips": face["lips"], "face": whole}, calibration)[1]
+        assert verdict.checks["face"].p_value == whole.score.p_value
 
 
 class TestSpeakers:
     @pytest.fixture
-    def face(self, reference):
+    def face(self, calibration):
         def seen(track, start, end, agreement):
-            readings = {**at_share(reference, 0.5), "agreement": agreement}
-            part = replace(window(readings), start=start, seconds=end - start)
-            return judge_track(track, [part], reference, 0.05)
+            readings = at_share(calibration, 0.5)
+            readings["lips"] = {**readings["lips"], "agreement": agreement}
+            parts = {name: window_of(readings[name], start, end - start, track) for name in CHECKS}
+            checks = {name: judge(calibration, name, [part]) for name, part in parts.items()}
+            return judge_track(track, checks, calibration, 0.05)
 
         return seen
 
@@ -471,7 +513,7 @@ class TestSpeakers:
         tracks = [face(0, 0.0, 5.0, -1.0), face(1, 5.0, 9.0, 2.0), face(2, 8.0, 14.0, 0.5)]
         assert {track.track for track in speakers(tracks)} == {0, 1, 2}
 
-    def test_a_listener_is_nobody_even_where_two_speak_in_turn(self, face):
+    def test_a_listener_does_not_speak_even_where_two_others_speak_in_turn(self, face):
         tracks = [face(0, 0.0, 10.0, 0.1), face(1, 0.0, 5.0, 2.0), face(2, 5.0, 10.0, 2.0)]
         assert {track.track for track in speakers(tracks)} == {1, 2}
 

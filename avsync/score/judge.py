@@ -57,9 +57,9 @@ def judge_check(combined: Combined, readings: Sequence[Reading], ranked_by: str,
 def judge_track(
     track: int, checks: Mapping[str, Judged], calibration: Calibration | None, level: float
 ) -> TrackVerdict:
-    """Fuse the checks of one face; at least one of them has a score."""
+    """Fuse the checks of one face, first those of the face, then those of the recording as a whole, if any."""
     first = next(iter(checks.values()))
-    units = [unit for judged in checks.values() for unit in judged.combined.units]
+    units = [unit for judged in checks.values() for unit in judged.combined.units if unit.track is not None]
     boxes = [unit.box for unit in first.combined.units if unit.box is not None]
     left, top, right, bottom = (round(float(v)) for v in np.median(boxes, axis=0))
     lags = [judged.combined.lag for judged in checks.values() if judged.combined.lag is not None]

@@ -22,7 +22,10 @@ def weighted_quantiles(values: Floats, people: NDArray[np.str_]) -> Floats:
 
 def at_length(table: Floats, lengths: Floats, seconds: float) -> Floats:
     """The quantiles of windows of `seconds`, interpolated between the lengths measured: [L, 101] to [101]."""
-    return np.array([np.interp(seconds, lengths, column) for column in table.T])
+    place = float(np.interp(seconds, lengths, np.arange(len(lengths))))
+    below = int(place)
+    above = min(below + 1, len(lengths) - 1)
+    return np.asarray(table[below] + (place - below) * (table[above] - table[below]))
 
 
 def conformal(value: float, table: Floats, lengths: Floats, people: Floats, seconds: float) -> float:
