@@ -1,0 +1,108 @@
+"""Fill the generated parts of docs/*.md from the code, between `<!-- generated: NAME -->` and `<!-- end -->`.
+
+    python scripts/write_docs.py
+
+tests/test_docs.py fails when a page differs from what this script would write.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
+from inspect import getdoc
+from pathlib import Path
+
+from avsync.checks.registry import CHECKS
+from avsync.datasets.registry import DATASETS
+from avsync.encoders.registry import KINDS
+from avsync.evaluate.protocols import PROTOCOLS
+from avsync.face.interface import FACE_DETECTORS, load_face_detector
+from avsync.report.csv import DOCS as CSV_DOCS
+from avsync.report.json import DOCS as JSON_DOCS
+from avsync.score.readings import READINGS, Reading
+
+DOCS = Path(__file__).parents[1] / "docs"
+_PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def main() -> None:
+    """Rewrite the pages that differ, and print their names."""
+    for page in sorted(DOCS.glob("*.md")):
+        before = page.read_text(encoding="utf-8")
+        after = fill(before)
+        if after != before:
+            page.write_text(after, encoding="utf-8")
+            print(f"{page}: written")
+
+
+def fill(page: str) -> str:
+    """Return a page with its generated parts made anew."""
+    return _PART.sub(lambda part: part[1] + PARTS[part[2]]() + part[3], page)
+
+
+def _checks() -> str:
+    return _table(["check", "question"], ([f"`{check.name}`", check.question] for check in CHECKS.values()))
+
+
+def _readings() -> str:
+    columns = ["reading", "of the", "is", "anomalous", "source or reason"]
+    return _table(columns, map(_reading, READINGS.values()))
+
+
+def _reading(reading: Reading) -> list[str]:
+    module, _, function = reading.function.partition(":")
+    odd = f"when {reading.odd}" if reading.odd else "reported only"
+    told = _first_line(getattr(import_module(f"avsync.score.readings.{module}"), function))
+    return [f"`{reading.name}`", reading.of, told, odd, reading.source]
+
+
+def _datasets() -> str:
+    return _table(
+        ["name", "data set", "layout"],
+        ([f"`{d.name}`", d.title, d.layout.replace("<", "&lt;")] for d in DATASETS.values()),
+    )
+
+
+def _protocols() -> str:
+    return _table(["protocol", "does"], ([f"`{name}`", _first_line(run)] for name, run in PROTOCOLS.items()))
+
+
+def _faces() -> str:
+    detectors = {name: load_face_detector(name) for name in FACE_DETECTORS}
+    rows = ([f"`{name}`", f"`{found.key}`", _first_line(type(found))] for name, found in detectors.items())
+    return _table(["name", "key", "is"], rows)
+
+
+def _backbones() -> str:
+    rows = (
+        [f"`{name}`", " and ".join(kind.sides), kind.source, "yes" if kind.layers else "no"]
+        for name, kind in KINDS.items()
+    )
+    return _table(["kind", "encodes", "SOURCE", "LAYER can be chosen"], rows)
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _first_line(thing: object) -> str:
+    return (getdoc(thing) or "").partition("\n")[0].removesuffix(".")
+
+
+def _block(text: str) -> str:
+    return f"```\n{text}```\n"
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "backbones": _backbones,
+    "checks": _checks,
+    "csv": lambda: CSV_DOCS,
+    "datasets": _datasets,
+    "faces": _faces,
+    "json": lambda: _block(JSON_DOCS),
+    "protocols": _protocols,
+    "readings": _readings,
+}
+
+if __name__ == "__main__":
+    main()
