@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def counting(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Yields what is told how many clips are done, and of how many."""
+    """Show a progress bar while the context lasts; yields a callback `update(done, total)`."""
     with bar() as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def bar() -> "Progress":
-    """A bar that is gone when it is done."""
+    """Return a progress bar that disappears when it stops."""
     from rich.console import Console
     from rich.progress import Progress
 

@@ -188,8 +188,11 @@ class TestWords:
         )
         assert not_asked(REFUSED) == []
 
-    def test_cannot_judge_without_checks(self):
-        assert verdict_line(UNREADABLE) == "clip.mp4: cannot judge — unreadable: no such file"
+    def test_an_unreadable_file_needs_no_list_of_checks(self):
+        check = CheckResult(reason=UNREADABLE.reason, detail=UNREADABLE.detail)
+        for verdict in (UNREADABLE, replace(UNREADABLE, checks={"lips": check})):
+            assert verdict_line(verdict) == "clip.mp4: cannot judge — unreadable: no such file"
+            assert not_asked(verdict) == []
 
     def test_checks_with_the_same_reason_share_a_line(self):
         assert not_asked(VOICE) == ["lips, face: not asked, no_video: the file has no moving picture"]

@@ -1,16 +1,20 @@
-"""Every verb once, from the command line to the files it leaves, with the embedded model and real clips."""
+"""Every verb once, from the command line to the files it writes, with the embedded model and real clips."""
 
 import csv
 import json
 import shutil
+import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 import avsync.calibrate
 from avsync.cli import app
 from avsync.demo import make_clips
+from avsync.demo.voice import speak
+from avsync.evaluate.protocols.clips_summary import SCHEMA
 
 CONFIG = Path(__file__).parents[1] / "configs" / "default.yaml"
 
@@ -26,9 +30,9 @@ def clips(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def speakers(clips, tmp_path_factory):
-    """A VoxCeleb2 tree: one clip by each of four speakers."""
+    """A VoxCeleb2 tree: one clip by each of four speakers, of whom all but id00004 may calibrate."""
     root = tmp_path_factory.mktemp("voxceleb")
-    for speaker, seed in (("id00001", 1), ("id00002", 2), ("id00003", 3), ("id00004", 4)):
+    for speaker, seed in (("id00003", 1), ("id00004", 2), ("id00001", 3), ("id00002", 4)):
         folder = root / "dev" / "mp4" / speaker / "video"
         folder.mkdir(parents=True)
         in_sync, _ = make_clips(folder.parent / "made", seconds=3.0, seed=seed)
@@ -37,11 +41,11 @@ def speakers(clips, tmp_path_factory):
     return root
 
 
-def test_demo_shows_that_the_dubbed_lips_fit_less():
+def test_demo_shows_that_the_lips_of_the_dubbed_clip_do_not_match():
     result = run("demo")
     assert result.exit_code == 0
-    assert "in_sync.mp4" in result.stdout
-    assert "dubbed.mp4" in result.stdout
+    assert "in_sync.mp4: consistent" in result.stdout
+    assert "dubbed.mp4: suspicious — face 0 (0.2–7.9 s): lip movements do not match the speech" in result.stdout
 
 
 def test_score_writes_what_it_prints(clips, tmp_path):
@@ -49,44 +53,63 @@ def test_score_writes_what_it_prints(clips, tmp_path):
     result = run("score", *clips, tmp_path / "text.mp4", "--json", "--output", tmp_path / "report.csv")
     assert result.exit_code == 1
     in_sync, dubbed, text = json.loads(result.stdout)["verdicts"]
-    assert (
-        in_sync["tracks"][0]["readings"]["agreement"]["value"] > dubbed["tracks"][0]["readings"]["agreement"]["value"]
-    )
+    agreement = [v["checks"]["lips"]["readings"]["agreement"]["value"] for v in (in_sync, dubbed)]
+    assert agreement[0] > agreement[1]
     assert (text["verdict"], text["reason"]) == ("cannot_judge", "unreadable")
     with (tmp_path / "report.csv").open(newline="") as file:
-        assert [Path(row["path"]).name for row in csv.DictReader(file)] == ["in_sync.mp4", "dubbed.mp4", "text.mp4"]
+        rows = list(csv.DictReader(file))
+    assert [Path(row["path"]).name for row in rows] == ["in_sync.mp4", "dubbed.mp4", "text.mp4"]
+    assert float(rows[0]["check_lips_p_value"]) == in_sync["checks"]["lips"]["p_value"]
+
+
+def test_score_asks_only_the_checks_that_are_named(clips):
+    (verdict,) = json.loads(run("score", clips[0], "--checks", "face", "--json").stdout)["verdicts"]
+    assert list(verdict["checks"]) == ["face"]
+    assert verdict["p_value"] == verdict["checks"]["face"]["p_value"]
+
+
+def test_score_of_a_sound_file_says_which_checks_could_not_be_asked(tmp_path):
+    with wave.open(str(tmp_path / "voice.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes((np.clip(speak(3.0, 0).waveform, -1, 1) * 32767).astype("<i2").tobytes())
+    result = run("score", tmp_path / "voice.wav")
+    assert result.exit_code == 1
+    assert "cannot judge — no_video: the file has no moving picture (not asked: lips, face)" in result.stdout
 
 
 def test_train_then_calibrate_then_score(clips, speakers, tmp_path, monkeypatch):
     overrides = [
         f"data.root={speakers}",
         f"data.cache={tmp_path / 'cache'}",
-        "data.validation=[id00003,id00004]",
-        "data.workers=1",
+        "data.validation=[id00001,id00002]",
+        "data.num_workers=1",
         "model.width=8",
         "trainer.epochs=1",
         "trainer.loggers=[csv]",
-        f"trainer.out={tmp_path / 'run'}",
+        f"trainer.output_dir={tmp_path / 'run'}",
     ]
     assert run("train", CONFIG, *overrides).exit_code == 0
     trained, calibrated = tmp_path / "run" / "model.safetensors", tmp_path / "calibrated.safetensors"
-    # Twenty people would take a minute here; that fewer are refused is tested with calibrate itself.
-    monkeypatch.setattr(avsync.calibrate, "_FEWEST", 2)
+    # Twenty people would take a minute here; the tests of calibrate show that fewer are refused.
+    monkeypatch.setattr(avsync.calibrate, "FEWEST_PEOPLE", 2)
     assert run("calibrate", speakers, "--weights", trained, "--output", calibrated).exit_code == 0
     notes = json.loads(calibrated.with_suffix(".json").read_text())
-    assert notes["provenance"]["data"]["trained_on"] == ["id00001", "id00002"]
-    assert set(notes["calibration"]["people"]) == {2}  # only the speakers that were not trained on
+    assert notes["provenance"]["data"]["trained_on"] == ["id00003", "id00004"]
+    for check in notes["calibration"]["checks"].values():
+        assert set(check["people"]) == {2}  # id00003 may calibrate, but was trained on
     result = run("score", clips[0], "--weights", calibrated, "--json")
     assert json.loads(result.stdout)["verdicts"][0]["weights_sha256"] == notes["weights_sha256"]
 
 
 def test_evaluate_judges_every_clip_and_counts_the_refused(clips, tmp_path):
-    tree = tmp_path / "FakeAVCeleb_v1.2"
+    tree = tmp_path / "FakeAVCeleb_v1.2"  # of people whom calibration leaves out, by the hashes of their ids
     rows = ["source,target1,target2,method,category,type,race,gender,path,"]
     for kind, category, identity, clip in (
-        ("RealVideo-RealAudio", "A", "id8", clips[0]),
-        ("RealVideo-RealAudio", "A", "id9", None),
-        ("RealVideo-FakeAudio", "B", "id8", clips[1]),
+        ("RealVideo-RealAudio", "A", "id9", clips[0]),
+        ("RealVideo-RealAudio", "A", "id10", None),
+        ("RealVideo-FakeAudio", "B", "id9", clips[1]),
     ):
         folder = tree / kind / "African" / "men" / identity
         folder.mkdir(parents=True)
@@ -96,10 +119,10 @@ def test_evaluate_judges_every_clip_and_counts_the_refused(clips, tmp_path):
         place = f"FakeAVCeleb/{kind}/African/men/{identity}"
         rows.append(f"{identity},-,-,{method},{category},{kind},African,men,1.mp4,{place}")
     (tree / "meta_data.csv").write_text("\n".join(rows) + "\n")
-    result = run("evaluate", "fakeavceleb", tree, "--output", tmp_path / "results")
+    result = run("evaluate", tree, "--output", tmp_path / "results")
     assert result.exit_code == 0
     with (tmp_path / "results" / "clips.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     assert [row["reason"] for row in table] == ["", "unreadable", ""]
     summary = json.loads((tmp_path / "results" / "summary.json").read_text())
-    assert summary["schema"] == "avsync.evaluation/1"
+    assert summary["schema"] == SCHEMA

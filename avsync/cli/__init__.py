@@ -1,4 +1,4 @@
-"""The command line: one short function per verb; whatever is heavy is imported inside the verb."""
+"""The command line: one file and one function for each verb; heavy imports are inside the functions."""
 
 import sys
 from importlib.metadata import version
@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avsync.cli.evaluate import evaluate_app
-from avsync.cli.score import demo, score
-from avsync.cli.train import calibrate, extract, train
-from avsync.cli.weights import weights_app
+from avsync.cli import calibrate, demo, evaluate, extract, score, train, weights
 from avsync.errors import AvsyncError
+from avsync.text import printable
 
 if TYPE_CHECKING:
     from io import TextIOWrapper
@@ -18,29 +16,27 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 app = typer.Typer(
-    help="Do lips and speech go together as in real video? Deepfake detection learned from real clips only.",
+    help="Detect audio-visual deepfakes. Learned from real recordings only.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (score, train, calibrate, extract, demo):
+# Each verb is a function in the module of its name; importing the functions here would hide the modules.
+for verb in (score.score, train.train, calibrate.calibrate, extract.extract, evaluate.evaluate, demo.demo):
     app.command()(verb)
-app.add_typer(evaluate_app, name="evaluate")
-app.add_typer(weights_app, name="weights")
+app.add_typer(weights.weights_app, name="weights")
 
 
 def main() -> None:
-    """Run the command line: 0 done, 1 some file could not be judged, 2 wrong usage, 130 interrupted."""
+    """Run the command line. Exit status: 0 done, 1 some file could not be judged, 2 wrong usage, 130 interrupted."""
     if TYPE_CHECKING:
         assert isinstance(sys.stdout, TextIOWrapper)
-    # A file name that the terminal's encoding lacks is no reason to fail.
+    # Escape the characters of a file name that the terminal cannot show.
     sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except (AvsyncError, OSError) as error:  # of OSError: a full disk, a folder without permission
-        from avsync.report.wording import printable
-
         print(f"avsync: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)
     except SystemExit as status:

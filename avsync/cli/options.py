@@ -1,9 +1,13 @@
-"""Options that several verbs share."""
+"""Options that several verbs share. Names come from the registries, none of which imports anything heavy."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from avsync.checks.registry import CHECKS
+from avsync.datasets.registry import DATASETS
+from avsync.score.readings import readings_of
 
 Weights = Annotated[
     Path | None,
@@ -11,24 +15,37 @@ Weights = Annotated[
         exists=True, dir_okay=False, metavar="FILE", help="A checkpoint (.safetensors) instead of the built-in one."
     ),
 ]
+Checks = Annotated[
+    str | None,
+    typer.Option(metavar="NAMES", help=f"Checks to ask, joined by commas: {','.join(CHECKS)}. Default: all."),
+]
 Backbone = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Encoders LIP_ROWS+SPEECH, each KIND[:SOURCE][@LAYER], such as avhubert."),
+    typer.Option(metavar="NAME", help="Encoders LIPS+SPEECH, each KIND[:SOURCE][@LAYER], such as avhubert."),
 ]
 Reading = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="With a backbone: speechforensics, factor, agreement, log_mean_exp, log_sum_exp."
+        metavar="NAME", help=f"With a backbone: {', '.join(reading.name for reading in readings_of('lattice'))}."
     ),
 ]
 Features = Annotated[
     Path | None,
-    typer.Option(exists=True, file_okay=False, metavar="DIR", help="With a backbone: features that extract has made."),
+    typer.Option(exists=True, file_okay=False, metavar="DIR", help="With a backbone: features made by extract."),
 ]
 Trim = Annotated[
     Literal["default", "paper", "none"],
     typer.Option(
-        help="What silence is left out: all around the speech, digital silence at the start as in AVH-Align, none."
+        help="Silence to leave out. default: all before and after the speech; paper: digital silence at the start, as "
+        "in AVH-Align; none."
     ),
 ]
-Level = Annotated[float, typer.Option(help="Share of real clips that may be called suspicious, between 0 and 1.")]
+Level = Annotated[float, typer.Option(help="Share of real recordings that may be called suspicious, between 0 and 1.")]
+Faces = Annotated[str, typer.Option(metavar="NAME", help="The face detector.")]
+Device = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Where networks run: cpu, cuda:1. Default: a GPU if there is one.")
+]
+Dataset = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help=f"The data set: {', '.join(DATASETS)}. Default: detected from the folder."),
+]

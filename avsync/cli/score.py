@@ -1,20 +1,22 @@
-"""avsync score and demo."""
+"""avsync score."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avsync.cli.options import Backbone, Features, Level, Reading, Trim, Weights
+from avsync.cli.options import Backbone, Checks, Device, Faces, Features, Level, Reading, Trim, Weights
 from avsync.progress import bar
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from avsync.detector import Detector
     from avsync.score.verdict import Verdict
 
-# What a folder is searched for; a file that is named itself is tried whatever its suffix.
+# A folder is searched for these; a file that is named itself is tried with any suffix.
 VIDEO_SUFFIXES = (".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ts", ".webm", ".wmv")
 
 
@@ -25,21 +27,34 @@ def score(
         Path | None, typer.Option(metavar="FILE", help="Also write a report: .json, .csv or .html.")
     ] = None,
     weights: Weights = None,
+    checks: Checks = None,
     backbone: Backbone = None,
     reading: Reading = None,
     features: Features = None,
     trim: Trim = "default",
+    faces: Faces = "dlib",
     level: Level = 0.05,
+    device: Device = None,
 ) -> None:
-    """Judge videos. Exit status: 0 all judged, 1 some could not be judged or read, 2 wrong usage."""
+    """Judge recordings. Exit status: 0 all judged, 1 some could not be judged or read, 2 wrong usage."""
     from avsync.detector import Detector
     from avsync.report import print_table, print_verdict, renderer, to_json, write_report
 
     if output is not None:
-        renderer(output)  # a name that cannot be written is said before the work, not after
+        renderer(output)  # refuse a wrong name before the work, not after
+    detector = Detector(
+        weights,
+        checks=checks,
+        backbone=backbone,
+        reading=reading,
+        features=features,
+        trim=trim,
+        faces=faces,
+        level=level,
+        device=device,
+    )
     verdicts = []
-    detector = Detector(weights, backbone=backbone, reading=reading, features=features, trim=trim, level=level)
-    for verdict in _score_all(_inputs(files), detector):
+    for verdict in score_files(_inputs(files), detector):
         verdicts.append(verdict)
         if not as_json:
             print_verdict(verdict)
@@ -47,36 +62,41 @@ def score(
         write_report(verdicts, output)
     if as_json:
         print(to_json(verdicts), end="", flush=True)
-    elif any(verdict.tracks for verdict in verdicts):
+    elif any(verdict.verdict != "cannot_judge" for verdict in verdicts):
         print_table(verdicts)
-    _exit(verdicts)
+    exit_with(verdicts)
 
 
-def demo(
-    folder: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the clips in this folder.")] = None,
-) -> None:
-    """Make two clips, one of them dubbed; judge both."""
-    from tempfile import TemporaryDirectory
+def score_files(paths: Sequence[Path], detector: "Detector") -> "Iterator[Verdict]":
+    """Yield a verdict for each path. The progress bar disappears before a verdict is yielded."""
+    progress = bar()
+    task = progress.add_task("scoring", total=len(paths))
+    for done, path in enumerate(paths):
+        progress.update(task, completed=done, description=f"scoring {done + 1}/{len(paths)}")
+        with progress:
+            verdict = detector.score(path, on_progress=_shown(progress, task, done, len(paths)))
+        yield _no_videos(verdict) if _is_folder(path) else verdict
 
-    from avsync.demo import make_clips
-    from avsync.detector import Detector
-    from avsync.report import print_table, print_verdict
 
-    with TemporaryDirectory(prefix="avsync-") as temporary:
-        in_sync, dubbed = make_clips(folder or Path(temporary))
-        verdicts = []
-        for verdict in _score_all([in_sync, dubbed], Detector()):
-            verdicts.append(replace(verdict, path=Path(verdict.path).name))
-            print_verdict(verdicts[-1])
-    print_table(verdicts)
-    _exit(verdicts)
-    own, other = (verdict.tracks[0].aspects["speech"] for verdict in verdicts)
-    print("Both clips show the same lips; the first is heard with the speech that moved them, the second with another.")
-    print(f"Lips fit as badly in {own:.0%} of real clips for the first, in {other:.1%} for the second (p lips).")
+def exit_with(verdicts: "Iterable[Verdict]") -> None:
+    """End with status 1 if a file could not be judged."""
+    if any(verdict.verdict == "cannot_judge" for verdict in verdicts):
+        raise typer.Exit(1)
+
+
+def _shown(progress: "Progress", task: "TaskID", done: int, count: int) -> Callable[[float, float], None]:
+    """Return a callback `update(seconds, total)` that shows how much of a file is read, after `done` of `count`."""
+
+    def update(seconds: float, total: float) -> None:
+        share = min(1.0, seconds / total) if total > 0 else 0.0
+        words = f"scoring {done + 1}/{count}, {seconds:.0f}/{total:.0f} s"
+        progress.update(task, completed=done + share, description=words)
+
+    return update
 
 
 def _inputs(names: Iterable[str]) -> list[Path]:
-    """The files that are meant, each once. A name that stands for none is kept, so that its verdict says so."""
+    """Return the files to score, each once. A name that matches nothing is kept, so that its verdict says so."""
     from glob import escape, glob
 
     found: list[Path] = []
@@ -96,21 +116,12 @@ def _videos(folder: Path) -> list[Path]:
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
-    except OSError:  # no permission to look, or a name too long: the detector says so
+    except OSError:  # no permission to look, or a name too long: the detector reports it
         return False
 
 
-def _score_all(paths: list[Path], detector: "Detector") -> "Iterator[Verdict]":
-    """A verdict for each path; the progress bar is gone whenever one is handed out."""
-    progress = bar()
-    task = progress.add_task("scoring", total=len(paths))
-    for path in paths:
-        with progress:
-            verdict = detector.score(path)
-            progress.advance(task)
-        yield replace(verdict, detail="no video file in this folder") if _is_folder(path) else verdict
-
-
-def _exit(verdicts: "list[Verdict]") -> None:
-    if any(verdict.verdict == "cannot_judge" for verdict in verdicts):
-        raise typer.Exit(1)
+def _no_videos(verdict: "Verdict") -> "Verdict":
+    """Return the verdict on a folder with the true reason: it has no videos."""
+    detail = "no video file in this folder"
+    checks = {name: replace(check, detail=detail) for name, check in verdict.checks.items()}
+    return replace(verdict, detail=detail, checks=checks)

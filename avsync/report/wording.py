@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from avsync.checks.registry import CHECKS
+from avsync.errors import Reason
 from avsync.report.subjects import Subject, subjects
 from avsync.score.verdict import Segment, Verdict
 from avsync.text import printable
@@ -136,7 +137,9 @@ def _enumerated(words: Sequence[str]) -> str:
 def _refusal(verdict: Verdict) -> str:
     reason = _reason(verdict.reason, verdict.detail)
     names = _unasked(verdict).get(reason)
-    return f"{reason} (not asked: {', '.join(names)})" if names else reason
+    if names is None or verdict.reason is Reason.UNREADABLE:  # then it is plain that nothing was asked
+        return reason
+    return f"{reason} (not asked: {', '.join(names)})"
 
 
 def _unasked(verdict: Verdict) -> dict[str, list[str]]:
