@@ -1,7 +1,7 @@
 """Features of lips and speech of whole files: made by a backbone, kept on disk, read by training and scoring."""
 
-from avsync.encoders.registry import Backbone, load_backbone
-from avsync.features.extract import encode_file, extract
+from avsync.features.encode import encode_recording
 from avsync.features.store import Features, FeatureStore, StoredClip
+from avsync.features.writer import StoreWriter
 
-__all__ = ["Backbone", "FeatureStore", "Features", "StoredClip", "encode_file", "extract", "load_backbone"]
+__all__ = ["FeatureStore", "Features", "StoreWriter", "StoredClip", "encode_recording"]

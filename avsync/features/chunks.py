@@ -1,38 +1,29 @@
-"""Long tracks in overlapping chunks, so that an encoder sees each frame with what is around it, in bounded memory."""
+"""Long tracks in overlapping chunks: an encoder sees each frame with the frames around it, in bounded memory."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from avsync.clip import FaceClip, talking_clips
-from avsync.face import FaceDetector
+from avsync.clip import FaceClip
 from avsync.media import FPS
-from avsync.speech import SpeechActivity
+from avsync.recording import Recording
 
-# AVH-Align and SpeechForensics encode whole clips; a chunk of 50 s is one for nearly all of them. The two seconds on
-# either side of longer ones are seen, not kept (scripts/benchmark_backbones.py measures what that changes).
+# AVH-Align and SpeechForensics encode whole clips; a chunk of 50 s is one for nearly all of them. Of longer tracks, the
+# two seconds on either side of a chunk's core are encoded with it, not kept (scripts/benchmark_backbones.py measures
+# what that changes).
 CHUNK_SECONDS, CONTEXT = 50, 2 * FPS
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A clip of at most 50 s, of which the frames of `core` are this chunk's own; the rest are its neighbours'."""
+    """A clip of at most 50 s. The frames of `core` belong to this chunk, the others to its neighbours."""
 
     clip: FaceClip
     core: slice
 
 
-def chunks(
-    path: Path,
-    activity: SpeechActivity,
-    detector: FaceDetector,
-    *,
-    audio: Path | None = None,
-    warnings: list[str] | None = None,
-) -> Iterator[Chunk]:
-    """Every face of a file, chunk by chunk; arguments and errors are those of `talking_clips`."""
-    seconds = CHUNK_SECONDS - 2 * CONTEXT // FPS
-    return with_context(talking_clips(path, activity, detector, audio=audio, warnings=warnings, seconds=seconds))
+def chunks(recording: Recording, *, whole: bool = False) -> Iterator[Chunk]:
+    """Every face of a recording, chunk by chunk; `whole` and errors as in `Recording.face_clips`."""
+    return with_context(recording.face_clips(seconds=CHUNK_SECONDS - 2 * CONTEXT // FPS, whole=whole))
 
 
 def with_context(clips: Iterable[FaceClip]) -> Iterator[Chunk]:
@@ -47,16 +38,12 @@ def with_context(clips: Iterable[FaceClip]) -> Iterator[Chunk]:
             chunk = Chunk(lead + clip, slice(len(lead), len(lead) + len(clip)))
         elif before is not None:
             yield before
-        # Tracks whose time is over are not waited with: a long file has thousands.
-        for track in [track for track, other in waiting.items() if _end(other.clip) < clip.start - 1 / FPS]:
+        # A track that has ended does not wait for the end of the file: a long file has thousands.
+        for track in [track for track, other in waiting.items() if other.clip.end < clip.start - 1 / FPS]:
             yield waiting.pop(track)
         waiting[clip.track] = chunk
     yield from waiting.values()
 
 
 def _follows(before: FaceClip, after: FaceClip) -> bool:
-    return abs(_end(before) - after.start) < 0.5 / FPS
-
-
-def _end(clip: FaceClip) -> float:
-    return clip.start + len(clip) / FPS
+    return abs(before.end - after.start) < 0.5 / FPS

@@ -1,52 +1,31 @@
-"""From media files to features in a store: decoding in worker processes, encoding here in batches."""
+"""From recordings to features: worker processes hash and decode, this process encodes in batches and writes."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from avsync.align import TAU
-from avsync.datasets.left_out import log_skipped, worker_died
 from avsync.datasets.record import ClipRecord
-from avsync.errors import CannotJudge, Reason
-from avsync.face import FaceDetector
 from avsync.encoders.registry import Backbone
-from avsync.features.chunks import Chunk, chunks
-from avsync.features.store import Features, FeatureStore, StoreWriter
+from avsync.errors import Reason
+from avsync.face import FaceDetector, load_face_detector
+from avsync.features.decode import Decoded, DecodeJob, Decoder, Finished, Hashed, HashJob, Job, Result, Unreadable
+from avsync.features.encode import as_kept, encode_chunks
+from avsync.features.hashes import FileHash, HashCache
+from avsync.features.store import FeatureStore
+from avsync.features.workers import run_jobs
+from avsync.features.writer import StoreWriter
+from avsync.files import content_key
 from avsync.media import FPS
-from avsync.speech import SpeechActivity, Trim, speech_activity
 
 # Frames that are encoded together on a GPU; on a CPU, clips one by one are as fast.
 _GPU_BATCH = 200 * FPS
+# In the folder of all stores: the hashes of the files that were read.
+HASHES = "hashes.jsonl"
 
 _log = logging.getLogger(__name__)
-
-
-def encode(backbone: Backbone, batch: Sequence[Chunk]) -> list[Features]:
-    """The features of some chunks, with so much on either side of their cores as the lattice looks at."""
-    encoded = backbone.encode([chunk.clip for chunk in batch]) if batch else []
-    return [_features(chunk, *features) for chunk, features in zip(batch, encoded, strict=True)]
-
-
-def encode_file(
-    path: Path,
-    backbone: Backbone,
-    activity: SpeechActivity,
-    *,
-    audio: Path | None = None,
-    warnings: list[str] | None = None,
-) -> Iterator[Features]:
-    """The features of every face of a file, in memory that does not grow with it.
-
-    Raises:
-        CannotJudge: `unreadable`.
-    """
-    for chunk in chunks(path, activity, FaceDetector(), audio=audio, warnings=warnings):
-        yield from encode(backbone, [chunk])
 
 
 def extract(
@@ -54,18 +33,18 @@ def extract(
     backbone: Backbone,
     store: FeatureStore,
     *,
-    trim: Trim = "default",
+    faces: FaceDetector | None = None,
     workers: int = 1,
     hook: Callable[[int, int], None] | None = None,
 ) -> list[tuple[ClipRecord, str]]:
     """Make the features that the store lacks. It can be killed at any time and goes on where it was.
 
     Args:
-        records: the clips; those that cannot be judged are logged with their reason.
+        records: the clips; those without features are logged with the reason.
         backbone: encodes, in this process.
-        store: of this backbone and `trim`.
-        trim: what silence is left out.
-        workers: processes that decode and find faces; 1 does it here.
+        store: of this backbone and face detector; it says what silence is left out.
+        faces: finds faces and landmarks; None: the default detector.
+        workers: processes that hash, decode and find faces; 1 does it here.
         hook: called with the number of clips done and of all.
 
     Returns:
@@ -74,132 +53,127 @@ def extract(
     Raises:
         AvsyncError: a worker process died.
     """
-    keyed = [(record, _key(record)) for record in records]
-    todo = {key: record for record, key in keyed if key is not None and key not in store}
-    report, done = hook or (lambda done, total: None), 0
-    report(done, len(todo))
-    with store.writer() as writer:
-        for event in _written(_decoded(_Decoding(todo, trim), workers), backbone, writer):
-            if event.chunk is None:
-                done += 1
-                report(done, len(todo))
-    return _kept(keyed, store)
+    faces = faces or load_face_detector()
+    if (backbone.key, faces.key) != (store.backbone, store.faces):
+        raise ValueError(f"the store holds features of {store.backbone} and {store.faces}")
+    work = _Work(records, store, hook)
+    decode = Decoder(faces, store.trim, store.whole)
+    with closing(run_jobs(decode, work.next_job, workers)) as results, StoreWriter(store) as writer:
+        for batch in _batches(work.handle(results)):
+            _write(batch, backbone, writer)
+            work.count(batch)
+    return _kept(records, work, store)
 
 
-def _key(record: ClipRecord) -> str | None:
-    try:
-        return record.content_key()
-    except CannotJudge as refusal:
-        _log.warning("%s: left out, %s: %s", record.name, refusal.reason, refusal.detail)
-        return None
-
-
-def _kept(keyed: Sequence[tuple[ClipRecord, str | None]], store: FeatureStore) -> list[tuple[ClipRecord, str]]:
-    """Those that have features; of the others it is logged why not."""
-    kept, reasons = list[tuple[ClipRecord, str]](), list[Reason]()
-    for record, key in keyed:
-        if key is None:
-            reasons.append(Reason.UNREADABLE)
-        elif refusal := store.refusal(key):
-            reasons.append(refusal[0])
-            _log.warning("%s: left out, %s: %s", record.name, *refusal)
-        else:
-            kept.append((record, key))
-    log_skipped(_log, f"{len(kept)} clips with features", reasons)
-    return kept
-
-
-class _Event(NamedTuple):
-    """A chunk of a file; without a chunk, the file's end, or why it has none."""
-
-    key: str
-    chunk: Chunk | None = None
-    refusal: tuple[Reason, str] | None = None
-
-
-class _Decoding(IterableDataset[_Event]):
-    """The chunks of every file, each worker's files one after the other."""
-
-    def __init__(self, todo: Mapping[str, ClipRecord], trim: Trim) -> None:
-        self._todo, self._trim = list(todo.items()), trim
-
-    def __iter__(self) -> Iterator[_Event]:
-        worker = get_worker_info()
-        for key, record in self._todo[worker.id :: worker.num_workers] if worker else self._todo:
-            try:
-                for chunk in self._chunks(record):
-                    chunk.clip.mouths  # noqa: B018  cut here, by the worker: they travel with the clip
-                    yield _Event(key, chunk)
-                yield _Event(key)
-            except CannotJudge as refusal:
-                yield _Event(key, refusal=(refusal.reason, refusal.detail))
-
-    def _chunks(self, record: ClipRecord) -> Iterator[Chunk]:
-        activity = speech_activity(record.audio or record.path, self._trim)
-        if not len(activity.segments):
-            raise CannotJudge(Reason.NO_SPEECH, "no speech is heard")
-        found = chunks(record.path, activity, FaceDetector(), audio=record.audio)
-        first = next(found, None)
-        if first is None:
-            raise CannotJudge(Reason.NO_FACE, "no face is seen while somebody speaks")
-        yield first
-        yield from found
-
-
-def _decoded(decoding: _Decoding, workers: int) -> Iterator[_Event]:
-    spawned = workers if workers > 1 else 0
-    try:
-        yield from DataLoader(
-            decoding,
-            batch_size=None,
-            collate_fn=_as_it_is,
-            num_workers=spawned,
-            multiprocessing_context="spawn" if spawned else None,  # forked children would inherit torch's threads
-        )
-    except RuntimeError as error:
-        if "worker" not in str(error):
-            raise
-        raise worker_died() from error
-
-
-def _written(events: Iterator[_Event], backbone: Backbone, writer: StoreWriter) -> Iterator[_Event]:
-    """Encode in batches and write; hands the events on."""
-    enough = _GPU_BATCH if torch.cuda.is_available() else 1
-    waiting: list[_Event] = []
-    for event in events:
-        waiting.append(event)
-        if sum(len(e.chunk.clip) for e in waiting if e.chunk) >= enough:
-            _write(waiting, backbone, writer)
-            yield from waiting
-            waiting = []
-    _write(waiting, backbone, writer)
-    yield from waiting
-
-
-def _write(events: Sequence[_Event], backbone: Backbone, writer: StoreWriter) -> None:
-    encoded = iter(encode(backbone, [event.chunk for event in events if event.chunk]))
-    for event in events:
-        if event.chunk:
-            writer.stretch(event.key, next(encoded))
-        elif event.refusal:
-            writer.refuse(event.key, *event.refusal)
-        else:
-            writer.finish(event.key)
-
-
-def _features(chunk: Chunk, lips: Tensor, speech: Tensor) -> Features:
-    clip, core = chunk.clip, chunk.core
-    seen = slice(max(0, core.start - TAU), core.stop + TAU)
-    return Features(
-        track=clip.track,
-        start=clip.start + core.start / FPS,
-        box=clip.box,
-        lips=lips[seen],
-        speech=speech[seen],
-        weight=torch.from_numpy(clip.speech[seen]),
-        core=slice(core.start - seen.start, core.stop - seen.start),
+def log_skipped(log: logging.Logger, used: str, reasons: Iterable[Reason]) -> None:
+    """Log how many clips were used, in words, and how many were not, by reason; a warning if there are any."""
+    counted = Counter(reasons)
+    listed = ", ".join(f"{count} {reason}" for reason, count in counted.most_common())
+    log.log(
+        logging.WARNING if counted else logging.INFO,
+        "%s, %d left out (%s)",
+        used,
+        counted.total(),
+        listed or "none",
     )
 
 
-def _as_it_is(event: Any) -> Any:
-    return event
+class _Work:
+    """Which jobs are left. Contents that the store has, and second copies of one content, are not decoded.
+
+    Attributes:
+        keys: of each record, its key in the store, once it is known.
+        unreadable: by index of the record, why there is no key.
+    """
+
+    def __init__(
+        self, records: Sequence[ClipRecord], store: FeatureStore, hook: Callable[[int, int], None] | None
+    ) -> None:
+        self.keys: list[str | None] = [None] * len(records)
+        self.unreadable: dict[int, str] = {}
+        self._records, self._store, self._hook = records, store, hook
+        self._hashes = HashCache(store.root / HASHES)
+        self._unread, self._decodable = iter(range(len(records))), deque[DecodeJob]()
+        self._begun, self._done = set[str](), 0
+        self._report(0)
+
+    def next_job(self) -> Job | None:
+        """A clip to decode, or else one to hash; None if nothing is left."""
+        while not self._decodable:
+            index = next(self._unread, None)
+            if index is None:
+                return None
+            record = self._records[index]
+            files = (record.path,) if record.audio is None else (record.path, record.audio)
+            hashes = [found for found in map(self._hashes.get, files) if found]
+            if len(hashes) < len(files):
+                return HashJob(index, files)
+            self._found(index, hashes)
+        return self._decodable.popleft()
+
+    def handle(self, results: Iterable[Result]) -> Iterator[Decoded | Finished]:
+        """Take note of hashes, and hand on what was decoded."""
+        for result in results:
+            match result:
+                case Hashed(index, hashes):
+                    self._hashes.add(hashes)
+                    self._found(index, hashes)
+                case Unreadable(index, detail):
+                    self.unreadable[index] = detail
+                    self._report(1)
+                case _:
+                    yield result
+
+    def count(self, results: Iterable[Decoded | Finished]) -> None:
+        """Take note that these were written."""
+        self._report(sum(isinstance(result, Finished) for result in results))
+
+    def _found(self, index: int, hashes: Sequence[FileHash]) -> None:
+        """The content of a clip is known: have it decoded, unless it is the content of another one too."""
+        key = self.keys[index] = content_key(*(found.sha256 for found in hashes))
+        if key in self._store or key in self._begun:
+            self._report(1)
+        else:
+            self._begun.add(key)
+            self._decodable.append(DecodeJob(self._records[index], key))
+
+    def _report(self, more: int) -> None:
+        self._done += more
+        if self._hook is not None:
+            self._hook(self._done, len(self._records))
+
+
+def _batches(results: Iterable[Decoded | Finished]) -> Iterator[list[Decoded | Finished]]:
+    """Results in lists that are encoded together."""
+    enough = _GPU_BATCH if torch.cuda.is_available() else 1
+    waiting, frames = list[Decoded | Finished](), 0
+    for result in results:
+        waiting.append(result)
+        frames += len(result.chunk.clip) if isinstance(result, Decoded) else 0
+        if not 0 < frames < enough:
+            yield waiting
+            waiting, frames = [], 0
+    yield waiting
+
+
+def _write(results: Sequence[Decoded | Finished], backbone: Backbone, writer: StoreWriter) -> None:
+    encoded = iter(encode_chunks([result.chunk for result in results if isinstance(result, Decoded)], backbone))
+    for result in results:
+        if isinstance(result, Decoded):
+            writer.add(result.key, as_kept(next(encoded), backbone))
+        else:
+            writer.finish(result.key, result.activity, result.warnings, result.refusal)
+
+
+def _kept(records: Sequence[ClipRecord], work: _Work, store: FeatureStore) -> list[tuple[ClipRecord, str]]:
+    """The records that have features; why the others have none is logged."""
+    kept, reasons = list[tuple[ClipRecord, str]](), list[Reason]()
+    for index, (record, key) in enumerate(zip(records, work.keys, strict=True)):
+        refusal = store.refusal(key) if key is not None else (Reason.UNREADABLE, work.unreadable[index])
+        if refusal:
+            reasons.append(refusal[0])
+            _log.warning("%s: left out, %s: %s", record.name, *refusal)
+        elif key is not None:
+            kept.append((record, key))
+    log_skipped(_log, f"{len(kept)} clips with features", reasons)
+    return kept

@@ -1,44 +1,51 @@
-"""Which clips a training learns from, which it is validated on, and what is written down about them."""
+"""The clips a training learns from, and those of other speakers it is validated on."""
 
-import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from hashlib import sha256
-from importlib.metadata import version
-from math import isfinite
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
 
-import torch
-
-from avsync.config import DataConfig, TrainingConfig
-from avsync.datasets.arrays import ClipArrays
+from avsync.config import DataConfig
 from avsync.datasets.record import ClipRecord
 from avsync.datasets.splits import split_by_speaker, training_records
-from avsync.errors import UsageError
+from avsync.encoders.registry import Backbone
+from avsync.errors import Reason, UsageError
+from avsync.face import load_face_detector
+from avsync.features import FeatureStore, StoredClip
+from avsync.features.extract import extract, log_skipped
 from avsync.media import FPS
+from avsync.progress import counting
 
-Clip = TypeVar("Clip", bound=ClipArrays)
+# A clip with less of a face, or with less speech, than this teaches nothing (s).
+_MIN_FACE, _MIN_SPEECH = 1.0, 0.5
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Split(Generic[Clip]):
-    """Clips to train on, clips of other speakers to validate on, and how many could not be used."""
+class Split:
+    """Clips to train on, clips of other speakers to validate on, and the number of clips that cannot be used."""
 
-    training: Sequence[Clip]
-    validation: Sequence[Clip]
+    training: Sequence[StoredClip]
+    validation: Sequence[StoredClip]
     left_out: int
 
 
-def split(config: DataConfig, seed: int, usable: Callable[[Sequence[ClipRecord]], Sequence[Clip]]) -> Split[Clip]:
-    """Find the clips, make what training needs of them with `usable`, and split them by speaker.
+def find_clips(config: DataConfig, seed: int, backbone: Backbone, *, whole: bool) -> Split:
+    """Find the clips, make the features that the store lacks, and split the clips by speaker.
+
+    Args:
+        config: where the clips are, and which to use.
+        seed: of the choice of speakers to validate on.
+        backbone: encodes lips and speech.
+        whole: whether frames before the first and after the last speech are included.
 
     Raises:
         UsageError: fakes in the data, or no clip on one side of the split.
     """
     records = training_records(Path(config.root), config.exclude)
     _, unseen = split_by_speaker(records, config.validation, config.validation_share, seed)
-    clips = usable(records)
+    clips = _stored(records, config, backbone, whole)
     speakers = {record.speaker for record in unseen}
     training = [clip for clip in clips if clip.record.speaker not in speakers]
     validation = [clip for clip in clips if clip.record.speaker in speakers]
@@ -48,45 +55,29 @@ def split(config: DataConfig, seed: int, usable: Callable[[Sequence[ClipRecord]]
     return Split(training, validation, left_out)
 
 
-def recipe(config: TrainingConfig, clips: Split[Clip]) -> dict[str, Any]:
-    """What the weights depend on, as plain data; no path of this machine."""
-    settings = asdict(config)
-    del settings["data"]
-    for place in ("out", "resume", "loggers", "loaders"):
-        settings["trainer"].pop(place, None)
-    names = "\n".join(clip.key for clip in (*clips.training, *clips.validation))
-    return {**settings, "clips_sha256": sha256(names.encode()).hexdigest()}
+def _stored(records: Sequence[ClipRecord], config: DataConfig, backbone: Backbone, whole: bool) -> list[StoredClip]:
+    """The longest chunk of each clip; clips that are too short are logged and left out."""
+    faces = load_face_detector()
+    store = FeatureStore(Path(config.cache), backbone.key, "default", faces.key, whole=whole)
+    with counting("extracting") as hook:
+        kept = extract(records, backbone, store, faces=faces, workers=config.num_workers, hook=hook)
+    clips, reasons = list[StoredClip](), list[Reason]()
+    for record, key in kept:
+        clip = store.longest(record, key)
+        if refusal := _too_short(clip):
+            reasons.append(refusal[0])
+            _log.warning("%s: left out, %s: %s", record.name, *refusal)
+        else:
+            clips.append(clip)
+    log_skipped(_log, f"{len(clips)} clips long enough to train on", reasons)
+    return clips
 
 
-def provenance(
-    config: DataConfig, made_by: Mapping[str, Any], clips: Split[Clip], metrics: Mapping[str, float]
-) -> dict[str, Any]:
-    """What the checkpoint says of its making: data, licence, config, figures of validation, versions."""
-    return {
-        "data": {
-            "name": Path(config.root).resolve().name,
-            "licence": config.licence,
-            "excluded_speakers": list(config.exclude),
-            "trained_on": sorted({clip.record.speaker for clip in clips.training}),  # calibration leaves them out
-            "clips": len(clips.training),
-            "hours": round(sum(clip.frames() for clip in clips.training) / FPS / 3600, 3),
-            "left_out": clips.left_out,
-        },
-        "config": made_by,
-        "metrics": {name: round(value, 4) if isfinite(value) else None for name, value in metrics.items()},
-        "avsync": version("avsync"),
-        "torch": torch.__version__,
-        "commit": _commit(),
-    }
-
-
-def _commit() -> str | None:
-    """The commit of this checkout, `-dirty` where it was changed; None for an installed package."""
-    here = Path(__file__)
-    asked = ["git", "-C", str(here.parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    tracked = ["git", "-C", str(here.parent), "ls-files", "--error-unmatch", here.name]
-    try:
-        subprocess.run(tracked, check=True, capture_output=True)
-        return subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
+def _too_short(clip: StoredClip) -> tuple[Reason, str] | None:
+    seconds = clip.frames() / FPS
+    if seconds < _MIN_FACE:
+        return Reason.TOO_SHORT, f"a face is seen for {seconds:.1f} s; {_MIN_FACE} s are needed"
+    speech = float(clip.read("speech_share").sum()) / FPS
+    if speech < _MIN_SPEECH:
+        return Reason.NO_SPEECH, f"{speech:.1f} s of speech while a face is seen; {_MIN_SPEECH} s are needed"
+    return None

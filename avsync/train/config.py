@@ -25,7 +25,7 @@ class TemporalTraining:
     """
 
     recipe: str = "temporal"
-    data: DataConfig = field(default_factory=lambda: DataConfig(cache=".cache/prepared"))
+    data: DataConfig = field(default_factory=DataConfig)
     model: TemporalConfig = field(default_factory=TemporalConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)

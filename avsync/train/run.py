@@ -12,60 +12,55 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from lightning import Callback, LightningDataModule, LightningModule, Trainer
+from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 
 from avsync.config import RunConfig
 from avsync.errors import UsageError
 from avsync.files import write_whole
+from avsync.train.recipes import Training
 
 
 class Run:
-    """One training in `config.out`, begun, or to go on from its last whole epoch.
+    """One training in `config.output_dir`: a new one, or one that goes on from its last whole epoch.
 
     Args:
         config: where results go, and how.
-        recipe: what the weights depend on, as plain data.
+        effective_config: what the weights depend on, as plain data.
 
     Raises:
-        UsageError: a logger that is not installed, or checkpoints that another recipe made.
+        UsageError: a logger that is not installed, or checkpoints that another config made.
     """
 
-    def __init__(self, config: RunConfig, recipe: Mapping[str, Any]) -> None:
-        self._config, self._out = config, Path(config.out)
-        self._loggers = _loggers(config.loggers, self._out)
-        self._last = _last_checkpoint(self._out, recipe, config.resume)
+    def __init__(self, config: RunConfig, effective_config: Mapping[str, Any]) -> None:
+        self._config, self._folder = config, Path(config.output_dir)
+        self._loggers = _loggers(config.loggers, self._folder)
+        self._last = _last_checkpoint(self._folder, effective_config, config.resume)
 
-    def fit(
-        self, module: LightningModule, data: LightningDataModule, *, clip: float | None = None, stop: int | None = None
-    ) -> Mapping[str, float]:
-        """Train, and return the figures of the validation clips.
-
-        Args:
-            module, data: what learns, and from what.
-            clip: norm that gradients are clipped to.
-            stop: end after so many epochs without a smaller `val_loss`, with the weights of the best epoch; None: end
-                with the last epoch's.
-        """
-        folder = self._out / "checkpoints"
+    def fit(self, training: Training) -> Mapping[str, float]:
+        """Train, and return the metrics of the validation clips."""
+        folder = self._folder / "checkpoints"
         last = ModelCheckpoint(folder, "last", enable_version_counter=False, save_on_train_epoch_end=True)
         best = ModelCheckpoint(folder, "best", monitor="val_loss", enable_version_counter=False)
+        patience = training.early_stopping_patience
+        module, data = training.module, training.data
+        callbacks: list[Callback] = [last, best, _Patience("val_loss", patience=patience)] if patience else [last]
         with _quiet():
-            trainer = self._trainer(clip, [last, best, _Patience("val_loss", patience=stop)] if stop else [last])
+            trainer = self._trainer(training.gradient_clip, callbacks)
             trainer.fit(module, datamodule=data, ckpt_path=self._last, weights_only=True)
-            if stop:
+            if patience:
                 saved = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
                 module.load_state_dict(saved["state_dict"])
             return trainer.validate(module, datamodule=data, verbose=False)[0]
 
-    def _trainer(self, clip: float | None, callbacks: list[Callback]) -> Trainer:
+    def _trainer(self, gradient_clip: float | None, callbacks: list[Callback]) -> Trainer:
         return Trainer(
             max_epochs=self._config.epochs,
             devices=1,
             logger=self._loggers,
             callbacks=callbacks,
-            gradient_clip_val=clip,
+            gradient_clip_val=gradient_clip,
             num_sanity_val_steps=0,
             log_every_n_steps=1,
             reload_dataloaders_every_n_epochs=1,
@@ -75,32 +70,33 @@ class Run:
 
 
 class _Patience(EarlyStopping):
-    """Does not begin again what it had ended before the training was taken up once more."""
+    """Early stopping that a resumed training does not undo: one that had ended stays ended."""
 
     def on_train_start(self, trainer: Trainer, _module: LightningModule) -> None:
         trainer.should_stop = self.wait_count >= self.patience
 
 
-def _loggers(names: Sequence[str], out: Path) -> list[Logger]:
+def _loggers(names: Sequence[str], folder: Path) -> list[Logger]:
     for name in {"tensorboard", "wandb"}.intersection(names):
         if find_spec(name) is None:
             raise UsageError(f"trainer.loggers: {name} is not installed; pip install {name}")
     make: dict[str, Callable[[], Logger]] = {
-        "csv": lambda: CSVLogger(out, "csv"),
-        "tensorboard": lambda: TensorBoardLogger(out, "tensorboard"),
-        "wandb": lambda: WandbLogger(project="avsync", save_dir=out, offline=True),
+        "csv": lambda: CSVLogger(folder, "csv"),
+        "tensorboard": lambda: TensorBoardLogger(folder, "tensorboard"),
+        "wandb": lambda: WandbLogger(project="avsync", save_dir=folder, offline=True),
     }
     return [make[name]() for name in names]
 
 
-def _last_checkpoint(out: Path, recipe: Mapping[str, Any], resume: bool) -> Path | None:
-    """The checkpoint to go on from, if any; notes for the next time what this training is."""
-    last, note = out / "checkpoints" / "last.ckpt", out / "checkpoints" / "recipe.json"
-    text = json.dumps(recipe, indent=2) + "\n"
+def _last_checkpoint(folder: Path, effective_config: Mapping[str, Any], resume: bool) -> Path | None:
+    """The checkpoint to go on from, if any. The config is written beside it, to be compared when training resumes."""
+    last, note = folder / "checkpoints" / "last.ckpt", folder / "checkpoints" / "config.json"
+    text = json.dumps(effective_config, indent=2) + "\n"
     if resume and last.exists():
         if not note.exists() or note.read_text() != text:
             raise UsageError(
-                f"{last}: of another config or other clips; set trainer.resume=false or another trainer.out"
+                f"{last}: made with another config or other clips; set trainer.resume=false or another "
+                "trainer.output_dir"
             )
         try:
             torch.load(last, map_location="cpu", weights_only=True)
@@ -114,7 +110,7 @@ def _last_checkpoint(out: Path, recipe: Mapping[str, Any], resume: bool) -> Path
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Lightning speaks through its progress bar only."""
+    """Silence what Lightning logs and warns about; its progress bar stays."""
     chatty = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in chatty]
     for logger in chatty:
