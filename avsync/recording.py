@@ -71,7 +71,8 @@ class Recording:
         Raises:
             CannotJudge: `unreadable`, `no_audio`.
         """
-        if not self.info.has_audio and self.audio is None:
+        heard = probe(self.audio) if self.audio else self.info
+        if not heard.has_audio:
             raise CannotJudge(Reason.NO_AUDIO, "the file has no sound")
         return speech_activity(self.sound, self.trim)
 
