@@ -1,8 +1,8 @@
-"""How fast `avsync score` is with its start, what memory it takes, and where the time goes, as Markdown.
+"""Measure the speed and memory of `avsync score`, start included, and the time of each stage; prints Markdown.
 
     python scripts/benchmark_speed.py
 
-The talking clip that it makes stays in the system's folder for temporary files, for the next time.
+The clip it makes is kept in the system's folder for temporary files, for the next run.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from benchmark.report import Row, Tables, circumstances, to_markdown
 from numpy.typing import NDArray
 
 from avsync.demo import make_clips
-from avsync.media import FPS, RATE, AudioReader, write_clip
+from avsync.media import FPS, RATE, Sound, write_clip
 
 _DEMO_SECONDS = 8
 _LONGER = (5, 30)
@@ -53,7 +53,7 @@ def _options() -> argparse.Namespace:
 
 
 def _start(runs: int) -> list[Row]:
-    """What the command line takes to say anything, beside Python itself."""
+    """Seconds until the command line prints its help, and of Python alone."""
     python = median(_measure([sys.executable, "-c", "pass"])[0] for _ in range(runs))
     help_text = median(_measure([sys.executable, "-m", "avsync", "--help"])[0] for _ in range(runs))
     return [
@@ -102,14 +102,14 @@ def _measure(command: list[str]) -> tuple[float, float]:
 
 
 def _talking_clip(seconds: int, height: int) -> Path:
-    """The demo's clip, enlarged to 16:9 pictures of `height` lines and looped."""
+    """Return the demo's clip, enlarged to 16:9 pictures of `height` lines and repeated."""
     clip = Path(gettempdir()) / "avsync-benchmark" / f"talking-{seconds}s-{height}p.mp4"
     if not clip.exists():
         print(f"making {clip}", file=sys.stderr, flush=True)
         clip.parent.mkdir(exist_ok=True)
         with TemporaryDirectory(prefix="avsync-") as folder:
             source, _ = make_clips(Path(folder), seconds=_DEMO_SECONDS)
-            sound = AudioReader(source).read(0, _DEMO_SECONDS * RATE)
+            sound = Sound(source).reader().read(0, _DEMO_SECONDS * RATE)
             pictures = islice(_enlarged(source, height), seconds * FPS)
             write_clip(clip, pictures, np.resize(sound, seconds * RATE))
     return clip
@@ -125,16 +125,16 @@ def _enlarged(source: Path, height: int) -> Iterator[NDArray[np.uint8]]:
 
 
 def _repeat(clip: Path, longer: Path, times: int, seconds: int) -> None:
-    """Write a clip `times` times after another, without coding it anew."""
+    """Write a clip `times` times in a row, without coding it again."""
     with av.open(f"file:{longer}", "w") as target:
         with av.open(f"file:{clip}") as source:
             streams = [target.add_stream_from_template(stream) for stream in source.streams]
         for index in range(times):
             with av.open(f"file:{clip}") as source:
                 for packet in source.demux():
-                    if packet.dts is None or packet.pts is None:  # the empty ones at the end
+                    if packet.dts is None or packet.pts is None:  # empty ones at the end
                         continue
-                    # A repetition's first sound would begin before the last one of the clip before it ends.
+                    # The first sound of a repetition would overlap the end of the one before.
                     if index and packet.dts < 0 and packet.stream.type == "audio":
                         continue
                     later = round(index * (seconds + 0.1) / packet.time_base)

@@ -5,15 +5,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from avsync.cli.options import Backbone, Checks, Device, Faces, Features, Level, Reading, Trim, Weights
+from avsync.cli.options import Backbone, Checks, Dataset, Device, Faces, Features, Level, Reading, Trim, Weights
 from avsync.progress import counting
 
 
 def evaluate(
     root: Annotated[Path, typer.Argument(metavar="ROOT", help="The folder of a data set of real and fake clips.")],
-    dataset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Which data set it is, if its layout does not tell.")
-    ] = None,
+    dataset: Dataset = None,
     split: Annotated[
         Path | None, typer.Option(metavar="CSV", help="Only the clips of a split table of the data set.")
     ] = None,

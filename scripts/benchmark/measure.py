@@ -1,6 +1,6 @@
-"""Run a command, print the seconds it took and its peak memory (bytes) as JSON.
+"""Run a command, and print the seconds it took and its peak memory (bytes) as JSON.
 
-By itself and small, for the peak of a process counts from that of the process that started it.
+This is a small process of its own, because a child inherits the peak memory of its parent.
 """
 
 import json

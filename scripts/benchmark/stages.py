@@ -14,27 +14,26 @@ from cProfile import Profile
 from pathlib import Path
 from typing import Any
 
-from avsync.align import EMBEDDED, TemporalAligner, lattice, mean_over_time
+from avsync.align.checkpoint import EMBEDDED
+from avsync.checks.load import load_setup
 from avsync.detector import Detector
-from avsync.face import FaceTracker, mouth_crops
-from avsync.media import ahead
-from avsync.score.readings import read_lattice, read_pictures
-from avsync.speech import log_mel, speech_activity
+from avsync.face import FaceTracker
+from avsync.media import prefetch
+from avsync.speech import speech_activity
 
-# None of these calls another.
+# No function of a stage calls a function of another stage.
 _STAGES: dict[str, tuple[Callable[..., Any], ...]] = {
-    "wait for pictures, decoded in a thread": (ahead,),
-    "find and follow faces, landmarks": (FaceTracker.update,),
+    "wait for pictures, decoded in a thread": (prefetch,),
+    "detect and track faces, landmarks": (FaceTracker.update,),
     "decode sound, find speech": (speech_activity,),
-    "mouth crops, picture readings": (mouth_crops, read_pictures),
-    "encoders, lattice": (log_mel, TemporalAligner.embed, lattice, mean_over_time, read_lattice),
 }
 
 
 def main() -> None:
-    """Time what happens before the file is opened, then every stage under the profiler."""
+    """Measure what happens before the file is opened, then every stage under the profiler."""
     started, file, *weights = sys.argv[1:]
-    detector = Detector(Path(*weights) if weights else EMBEDDED)
+    checkpoint = Path(*weights) if weights else EMBEDDED
+    detector = Detector(checkpoint)
     seconds = {"start, imports, checkpoint": time.time() - float(started)}
     profile = Profile()
     begin = time.perf_counter()
@@ -43,10 +42,17 @@ def main() -> None:
     if verdict.verdict == "cannot_judge":
         sys.exit(f"{file}: {verdict.reason}, {verdict.detail}")
     spent = {entry.code: entry.totaltime for entry in profile.getstats()}
-    for stage, functions in _STAGES.items():
+    for stage, functions in {**_STAGES, **_checks(checkpoint)}.items():
         seconds[stage] = sum(spent[inspect.unwrap(function).__code__] for function in functions)
-    seconds["the rest"] = total - sum(list(seconds.values())[1:])
+    seconds["everything else"] = total - sum(list(seconds.values())[1:])
     print(json.dumps(seconds))
+
+
+def _checks(checkpoint: Path) -> dict[str, tuple[Callable[..., Any], ...]]:
+    """A stage for each check, with the crops that it makes itself."""
+    return {
+        f"check {check.name}": (type(check).measure, type(check).combine) for check in load_setup(checkpoint).checks
+    }
 
 
 if __name__ == "__main__":
