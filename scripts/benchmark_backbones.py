@@ -1,4 +1,4 @@
-"""How long AV-HuBERT takes on a CPU, and what memory; its weights are random. Prints Markdown.
+"""How much time and memory AV-HuBERT takes on a CPU, with random weights. Prints Markdown.
 
 python scripts/benchmark_backbones.py
 """
@@ -49,24 +49,24 @@ def _options() -> argparse.Namespace:
 
 @torch.inference_mode()
 def _measure(model: AVHuBERT, frames: int, runs: int) -> list[Row]:
-    """Seconds of each part, and of what is asked for; the parts take turns."""
+    """Seconds of each part and of the whole, the parts by turns."""
     mouths, audio = torch.randn(frames, LIP_SIDE, LIP_SIDE), torch.randn(1, frames, AUDIO_FEATURES)
-    seen = model.resnet(mouths)[None]
+    video = model.resnet(mouths)[None]
 
-    def heard_and_seen() -> None:
-        model.encoder(model.fuse(seen=model.resnet(mouths)[None]))
+    def both_alone() -> None:
+        model.encoder(model.fuse(video=model.resnet(mouths)[None]))
         model.encoder(model.fuse(audio=audio))
 
     def all_three() -> None:
-        looked = model.resnet(mouths)[None]
-        for inputs in ((None, looked), (audio, None), (audio, looked)):
+        own = model.resnet(mouths)[None]
+        for inputs in ((None, own), (audio, None), (audio, own)):
             model.encoder(model.fuse(*inputs))
 
     parts: dict[str, Callable[[], Tensor | None]] = {
         "ResNet": lambda: model.resnet(mouths),
-        "video alone, after the ResNet": lambda: model.encoder(model.fuse(seen=seen)),
+        "video alone, after the ResNet": lambda: model.encoder(model.fuse(video=video)),
         "audio alone": lambda: model.encoder(model.fuse(audio=audio)),
-        "ResNet, video alone, audio alone": heard_and_seen,
+        "ResNet, video alone, audio alone": both_alone,
         "ResNet, video alone, audio alone, both": all_three,
     }
     spent: dict[str, list[float]] = {name: [] for name in parts}
@@ -83,7 +83,7 @@ def _measure(model: AVHuBERT, frames: int, runs: int) -> list[Row]:
 
 
 def _peak() -> int:
-    """The most memory that this process has held (bytes), weights included."""
+    """The most memory this process has held (bytes), weights included."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

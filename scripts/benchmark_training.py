@@ -1,23 +1,27 @@
-"""How fast the head of AVH-Align trains here, and as a first implementation would: pair by pair. Prints Markdown.
+"""How fast the head of AVH-Align trains here, and in a first implementation, pair by pair. Prints Markdown.
 
     python scripts/benchmark_training.py
 
-Both read the same feature files and take the same steps. With the same weights they must come to the same numbers.
+Both read the same feature files and take the same steps. With the same weights they must give the same numbers.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import torch
 from benchmark.report import Tables, circumstances, say, to_markdown
+from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -25,11 +29,31 @@ from torch.optim import Adam
 
 from avsync.align import TAU, MLPAligner, MLPConfig
 from avsync.align.mlp.data import Batch, Frames, cut, whole_clips
-from avsync.datasets.prepare import PreparedClip
 from avsync.datasets.record import REAL_TYPE, ClipRecord
 
 _AGREE = 1e-5
 Loss = Callable[[MLPAligner], Tensor]
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """Made-up features, each clip in a file of its own."""
+
+    record: ClipRecord
+    path: Path
+
+    @property
+    def key(self) -> str:
+        return self.path.stem
+
+    def frames(self) -> int:
+        with safe_open(self.path, framework="np") as tensors:
+            return int(tensors.get_slice("speech_share").get_shape()[0])
+
+    def read(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
+        with safe_open(self.path, framework="np") as tensors:
+            rows: NDArray[Any] = tensors.get_slice(name)[start:stop]
+            return rows
 
 
 def main() -> None:
@@ -55,16 +79,16 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _clip(path: Path, frames: int) -> PreparedClip:
-    """Random features of 1024 numbers a frame, half of them common to lips and speech; all of it is speech."""
+def _clip(path: Path, frames: int) -> _Clip:
+    """Random features of 1024 values a frame, half of them common to lips and speech; all of it is speech."""
     rng = np.random.default_rng(int(path.stem))
     common, *own = rng.normal(size=(3, frames, 1024))
     lips, speech = ((common + noise).astype(np.float16) for noise in own)
-    save_file({"lips": lips, "speech": speech, "weight": np.ones(frames, np.float32)}, path)
-    return PreparedClip(ClipRecord(path, path.name, "real", REAL_TYPE, "real", path.stem, path.stem), path)
+    save_file({"lips": lips, "speech": speech, "speech_share": np.ones(frames, np.float32)}, path)
+    return _Clip(ClipRecord(path, path.name, "real", REAL_TYPE, "real", path.stem, path.stem), path)
 
 
-def _measure(clips: Sequence[PreparedClip], size: int, runs: int) -> Tables:
+def _measure(clips: Sequence[_Clip], size: int, runs: int) -> Tables:
     ours = MLPAligner(MLPConfig())
     trainings = {"pair by pair": (deepcopy(ours), _pair_by_pair), "avsync": (ours, _ours)}
     frames = sum(clip.frames() for clip in clips)
@@ -106,7 +130,7 @@ def _epoch(losses: Iterator[Loss], model: MLPAligner) -> None:
         optimizer.step()
 
 
-def _ours(clips: Sequence[PreparedClip], size: int) -> Iterator[Loss]:
+def _ours(clips: Sequence[_Clip], size: int) -> Iterator[Loss]:
     frames = Frames(cut(whole_clips(clips), size))
     for index in range(len(frames)):
         yield partial(_loss, frames[index])
@@ -116,15 +140,15 @@ def _loss(batch: Batch, model: MLPAligner) -> Tensor:
     return model.loss(*batch)
 
 
-def _pair_by_pair(clips: Sequence[PreparedClip], size: int) -> Iterator[Loss]:
-    """As one would write it first: a list of windows, and one call of the network on all pairs of a batch."""
+def _pair_by_pair(clips: Sequence[_Clip], size: int) -> Iterator[Loss]:
+    """A first implementation: a list of windows, and one call of the network on all pairs of a batch."""
     lips, windows = list[Tensor](), list[Tensor]()
     for clip in clips:
-        own, heard = (normalize(torch.from_numpy(clip.read(name)).float(), dim=1) for name in ("lips", "speech"))
-        outside = torch.zeros(heard.shape[1])
+        own, speech = (normalize(torch.from_numpy(clip.read(name)).float(), dim=1) for name in ("lips", "speech"))
+        outside = torch.zeros(speech.shape[1])
         for t in range(len(own)):
             nearby = range(t - TAU, t + TAU + 1)
-            windows.append(torch.stack([heard[at] if 0 <= at < len(heard) else outside for at in nearby]))
+            windows.append(torch.stack([speech[at] if 0 <= at < len(speech) else outside for at in nearby]))
             lips.append(own[t])
             if len(lips) == size:
                 yield partial(_all_pairs, torch.stack(lips), torch.stack(windows))
@@ -134,27 +158,28 @@ def _pair_by_pair(clips: Sequence[PreparedClip], size: int) -> Iterator[Loss]:
 
 
 def _all_pairs(lips: Tensor, windows: Tensor, model: MLPAligner) -> Tensor:
-    seen = model.visual_proj(lips[:, None].repeat(1, windows.shape[1], 1))
-    fits: Tensor = model.mlp(torch.cat([seen, model.audio_proj(windows)], dim=2))[..., 0]
-    return -fits.log_softmax(dim=1)[:, TAU].mean()
+    projected = model.visual_proj(lips[:, None].repeat(1, windows.shape[1], 1))
+    scores: Tensor = model.mlp(torch.cat([projected, model.audio_proj(windows)], dim=2))[..., 0]
+    return -scores.log_softmax(dim=1)[:, TAU].mean()
 
 
 @torch.no_grad()
-def _losses_apart(model: MLPAligner, clips: Sequence[PreparedClip], size: int) -> float:
+def _losses_apart(model: MLPAligner, clips: Sequence[_Clip], size: int) -> float:
     """The largest difference of the losses of a batch, computed in both ways."""
     batches = zip(_pair_by_pair(clips, size), _ours(clips, size), strict=True)
     return max(float((theirs(model) - ours(model)).abs()) for theirs, ours in batches)
 
 
 @torch.inference_mode()
-def _lattices_apart(model: MLPAligner, clip: PreparedClip) -> float:
+def _lattices_apart(model: MLPAligner, clip: _Clip) -> float:
     """The largest difference of the lattices of a clip, computed in both ways."""
-    lips, speech, weight = (torch.from_numpy(clip.read(name)).float() for name in ("lips", "speech", "weight"))
-    lattice = model.lattice(lips, speech, weight)
-    seen, heard = model.visual_proj(normalize(lips, dim=1)), model.audio_proj(normalize(speech, dim=1))
+    names = ("lips", "speech", "speech_share")
+    lips, speech, share = (torch.from_numpy(clip.read(name)).float() for name in names)
+    lattice = model.lattice(lips, speech, share)
+    lips, speech = model.visual_proj(normalize(lips, dim=1)), model.audio_proj(normalize(speech, dim=1))
     inside = (~lattice.isnan()).nonzero().tolist()
-    fits = [model.mlp(torch.cat([seen[t], heard[t + offset - TAU]])) for t, offset in inside]
-    return float((torch.cat(fits) - lattice[~lattice.isnan()]).abs().max())
+    scores = [model.mlp(torch.cat([lips[t], speech[t + offset - TAU]])) for t, offset in inside]
+    return float((torch.cat(scores) - lattice[~lattice.isnan()]).abs().max())
 
 
 if __name__ == "__main__":

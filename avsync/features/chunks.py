@@ -7,9 +7,8 @@ from avsync.clip import FaceClip
 from avsync.media import FPS
 from avsync.recording import Recording
 
-# AVH-Align and SpeechForensics encode whole clips; a chunk of 50 s is one for nearly all of them. Of longer tracks, the
-# two seconds on either side of a chunk's core are encoded with it, not kept (scripts/benchmark_backbones.py measures
-# what that changes).
+# AVH-Align and SpeechForensics encode whole clips, nearly all of which fit into a chunk of 50 s. Of a longer track, the
+# two seconds on either side of a chunk's core are encoded with it, but belong to its neighbours.
 CHUNK_SECONDS, CONTEXT = 50, 2 * FPS
 
 

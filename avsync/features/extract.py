@@ -126,7 +126,8 @@ class _Work:
 
     def count(self, results: Iterable[Decoded | Finished]) -> None:
         """Take note that these were written."""
-        self._report(sum(isinstance(result, Finished) for result in results))
+        if finished := sum(isinstance(result, Finished) for result in results):
+            self._report(finished)
 
     def _found(self, index: int, hashes: Sequence[FileHash]) -> None:
         """The content of a clip is known: have it decoded, unless it is the content of another one too."""
