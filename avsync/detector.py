@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import replace
+from math import isnan
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -210,7 +211,8 @@ def _speech_facts(recording: Recording) -> dict[str, Any]:
     activity = recording.known_activity
     if activity is None:
         return {}
-    facts: dict[str, Any] = {"leading_silence": round(activity.leading_silence, 4)}
+    silence = activity.leading_silence
+    facts: dict[str, Any] = {"leading_silence": None if isnan(silence) else round(silence, 4)}
     if len(activity.segments):
         facts["trimmed_head"] = round(activity.start, 3)
         facts["trimmed_tail"] = round(max(0.0, activity.duration - activity.stop), 3)
