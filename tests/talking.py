@@ -7,6 +7,7 @@ import av
 import numpy as np
 from PIL import Image
 
+from avsync.datasets.roles import role
 from avsync.demo.face import talk
 from avsync.demo.voice import speak
 from avsync.media import FPS, RATE
@@ -86,3 +87,17 @@ def _encoded(audio, sound, rate, at):
         block.sample_rate, block.time_base, block.pts = rate, Fraction(1, rate), round(at * rate) + done
         yield from audio.encode(block)
     yield from audio.encode(None)
+
+
+def calibrating(count):
+    """Identities whose role is to calibrate."""
+    return [name for name in (f"id{n:05}" for n in range(4 * count + 20)) if role(name) == "calibrate"][:count]
+
+
+def voxceleb(root, people):
+    """A VoxCeleb2 tree with a clip of two seconds of each person; every clip says something else."""
+    for seed, person in enumerate(people, 1):
+        path = root / "dev" / "mp4" / person / "video" / "00001.mp4"
+        path.parent.mkdir(parents=True)
+        write(path, face(2.0, seed), voice(2.0, seed))
+    return root

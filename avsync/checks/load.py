@@ -177,9 +177,8 @@ def _calibration(setup: Setup) -> Calibration | None:
     references = {**own, **calibration.references}
     if missing := [check.name for check in setup.checks if check.name not in references]:
         asked = ",".join(check.name for check in setup.checks if check.name in references)
-        raise UsageError(
-            f"the check '{missing[0]}' is not calibrated; run avsync calibrate ROOT, or choose --checks {asked}"
-        )
+        others = f", or choose --checks {asked}" if asked else ""
+        raise UsageError(f"the check '{missing[0]}' is not calibrated; run avsync calibrate ROOT{others}")
     return replace(calibration, references=references)
 
 
