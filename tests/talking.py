@@ -89,9 +89,9 @@ def _encoded(audio, sound, rate, at):
     yield from audio.encode(None)
 
 
-def calibrating(count):
-    """Identities whose role is to calibrate."""
-    return [name for name in (f"id{n:05}" for n in range(4 * count + 20)) if role(name) == "calibrate"][:count]
+def people(wanted, count):
+    """Identities with that role."""
+    return [name for name in (f"id{n:05}" for n in range(4 * count + 20)) if role(name) == wanted][:count]
 
 
 def voxceleb(root, people):

@@ -1,22 +1,28 @@
-"""What avsync.calibrate promises: quantiles, and no more, of real clips of people the model has not seen."""
+"""What avsync.calibrate promises: quantiles, and no more, of real recordings of people the model has not seen."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from talking import face, people, voice, write
+from typer.testing import CliRunner
 
 import avsync.calibrate as module
-from avsync.align import TemporalConfig, TemporalAligner, load_checkpoint, save_checkpoint
-from avsync.calibrate import calibrate, real_records
+from avsync.align import TemporalAligner, TemporalConfig, load_checkpoint, save_checkpoint
+from avsync.calibrate import calibrate
+from avsync.checks.interface import LENGTHS
+from avsync.checks.load import load_setup
+from avsync.cli import app
+from avsync.datasets import open_dataset
 from avsync.errors import UsageError
-from avsync.methods import load_method
-from avsync.methods.default import LENGTHS
-from avsync.score.evidence import Evidence
-from avsync.score.readings import ASPECTS, READINGS, TAU
-from avsync.score.reference import Reference
+from avsync.media import FPS
+from avsync.score.calibration import VERSION, Calibration
+from avsync.score.readings import readings_of
 
-HEADER = "source,target1,target2,method,category,type,race,gender,path,"
+CHECKS = {"lips": ["agreement", "worst_moment"], "face": [reading.name for reading in readings_of("face")]}
+PEOPLE = [f"p{i:02}" for i in range(20)]
 
 
 @pytest.fixture
@@ -34,7 +40,7 @@ def weights(tmp_path):
 
 @pytest.fixture
 def tree(tmp_path):
-    """A VoxCeleb2 tree of so many people with two clips each."""
+    """Makes a VoxCeleb2 tree of these people with two empty clips each."""
 
     def make(*people):
         for person in people:
@@ -49,90 +55,127 @@ def tree(tmp_path):
 
 @pytest.fixture
 def measured(monkeypatch):
-    """Clips are measured without being looked at: who was, and for which lengths, is told."""
+    """Windows have random readings and no file is opened; the list has the clips that were measured."""
     seen = []
 
-    def evidence(record, _model):
+    def windows(record, checks, _setup):
         seen.append(record)
         rng = np.random.default_rng(len(seen))
         longest = 2.0 if record.speaker.startswith("short") else 3.0
         for length in (length for length in LENGTHS if length <= longest):
-            readings = {
-                name: float(value) for name, value in zip(READINGS, rng.normal(size=len(READINGS)), strict=True)
-            }
-            yield length, Evidence(0.0, length, length, np.zeros(4), np.zeros(2 * TAU + 1, np.float32), readings)
+            yield length, {check.name: {r.name: float(rng.normal()) for r in check.readings} for check in checks}
 
-    monkeypatch.setattr(module, "_measured", evidence)
+    monkeypatch.setattr(module, "_windows", windows)
     return seen
 
 
-PEOPLE = [f"p{i:02}" for i in range(20)]
+@pytest.fixture
+def calibrated(weights, measured, tmp_path):
+    """Calibrates the model on the people of a tree."""
+
+    def run(root, output=tmp_path / "out.safetensors", **options):
+        return calibrate(open_dataset(root), load_setup(weights, calibrating=True), output, **options)
+
+    return run
 
 
-def test_the_reference_is_written_beside_the_same_weights(weights, tree, measured, tmp_path):
-    output, steps = tmp_path / "out" / "calibrated.safetensors", []
-    reference = calibrate([tree(*PEOPLE)], load_method(weights), output, lambda *step: steps.append(step))
-    before, after = load_checkpoint(weights), load_checkpoint(output)
-    assert len(measured) == 40
-    np.testing.assert_array_equal(reference.seconds, LENGTHS)
-    np.testing.assert_array_equal(reference.people, [20] * len(LENGTHS))
-    assert after.sha256 == before.sha256
-    assert after.notes["provenance"] == before.notes["provenance"]
-    again = Reference.from_dict(after.notes["calibration"])
-    np.testing.assert_allclose(again.readings["agreement"], reference.readings["agreement"], atol=1e-5)
-    assert steps == [(done, 40) for done in range(1, 41)]
+class TestWhatIsWritten:
+    def test_the_references_are_beside_the_same_weights(self, calibrated, weights, tree, measured, tmp_path):
+        output, steps = tmp_path / "new" / "calibrated.safetensors", []
+        calibration = calibrated(tree(*PEOPLE), output, on_progress=lambda *step: steps.append(step))
+        before, after = load_checkpoint(weights), load_checkpoint(output)
+        assert len(measured) == 40
+        for reference in calibration.references.values():
+            np.testing.assert_array_equal(reference.seconds, LENGTHS)
+            np.testing.assert_array_equal(reference.people, [20] * len(LENGTHS))
+        assert after.sha256 == before.sha256
+        assert after.notes["provenance"] == before.notes["provenance"]
+        checks = {check.name: check.readings for check in load_setup(weights, calibrating=True).checks}
+        again = Calibration.from_dict(after.notes["calibration"], checks)
+        for name, reference in calibration.references.items():
+            np.testing.assert_allclose(again.references[name].scores, reference.scores, atol=1e-5)
+        assert steps == [(done, 40) for done in range(1, 41)]
+
+    def test_it_is_quantiles_and_counts_only(self, calibrated, tree, tmp_path):
+        calibrated(tree(*PEOPLE))
+        text = (tmp_path / "out.json").read_text()
+        assert not any(person in text for person in PEOPLE)
+        calibration = json.loads(text)["calibration"]
+        assert set(calibration) == {"conditions", "checks", "joint"}
+        assert {name: list(check["readings"]) for name, check in calibration["checks"].items()} == CHECKS
+        for check in calibration["checks"].values():
+            assert set(check) == {"seconds", "people", "readings", "scored", "scores"}
+            for table in (*check["readings"].values(), check["scores"]):
+                assert np.shape(table) == (len(LENGTHS), 101)
+
+    def test_checks_of_the_same_clips_are_calibrated_together(self, calibrated, tree):
+        calibration = calibrated(tree(*PEOPLE))
+        assert set(calibration.joint) == {("face", "lips")}
+        assert calibration.joint["face", "lips"].scores.shape == (len(LENGTHS), 101)
+
+    def test_it_says_under_which_conditions_it_was_made(self, weights, measured, tree, tmp_path):
+        setup = load_setup(weights, trim="paper", calibrating=True)
+        calibrate(open_dataset(tree(*PEOPLE)), setup, tmp_path / "paper.safetensors")
+        made = load_checkpoint(tmp_path / "paper.safetensors").notes["calibration"]["conditions"]
+        assert made == {"trim": "paper", "faces": "dlib-68/1", "version": VERSION}
+        assert load_setup(tmp_path / "paper.safetensors", trim="paper").calibration is not None
+        with pytest.raises(UsageError, match="run avsync calibrate ROOT --trim default"):
+            load_setup(tmp_path / "paper.safetensors")
+
+    def test_of_one_check_alone_it_has_that_check(self, weights, measured, tree, tmp_path):
+        setup = load_setup(weights, checks="face", calibrating=True)
+        calibration = calibrate(open_dataset(tree(*PEOPLE)), setup, tmp_path / "face.safetensors")
+        assert (set(calibration.references), calibration.joint) == ({"face"}, {})
+        assert load_setup(tmp_path / "face.safetensors", checks="face").calibration is not None
+
+    def test_a_calibrated_checkpoint_can_be_calibrated_again(self, calibrated, weights, tree):
+        calibrated(tree(*PEOPLE), weights)
+        assert calibrated(tree(*PEOPLE, "one more"), weights).references["lips"].people[0] == 21
+        assert load_checkpoint(weights).notes["calibration"]["checks"]["lips"]["people"][0] == 21
 
 
-def test_only_quantiles_are_kept(weights, tree, measured, tmp_path):
-    calibrate([tree(*PEOPLE)], load_method(weights), tmp_path / "out.safetensors")
-    text = (tmp_path / "out.json").read_text()
-    assert not any(person in text for person in PEOPLE)
-    calibration = json.loads(text)["calibration"]
-    assert set(calibration) == {"seconds", "people", "readings", "oddness", "surprise"}
-    assert (set(calibration["readings"]), set(calibration["oddness"])) == (set(READINGS), set(ASPECTS))
-    for table in (*calibration["readings"].values(), *calibration["oddness"].values()):
-        assert np.shape(table) == (len(LENGTHS), 101)
+class TestWhoCalibrates:
+    def test_nobody_whom_the_model_was_trained_on(self, calibrated, tree, measured):
+        calibrated(tree("ann", *PEOPLE))
+        assert {record.speaker for record in measured} == set(PEOPLE)
 
+    @pytest.mark.parametrize("people", [PEOPLE[:19], ["ann", *PEOPLE[:19]]], ids=["19", "19 and one trained on"])
+    def test_too_few_people_are_refused_and_nothing_is_written(self, calibrated, tree, tmp_path, people):
+        with pytest.raises(UsageError, match=r"^real recordings of 19 people; at least 20 are needed$"):
+            calibrated(tree(*people))
+        assert not (tmp_path / "out.safetensors").exists()
+        assert not (tmp_path / "out.json").exists()
 
-def test_who_trained_the_model_does_not_calibrate_it(weights, tree, measured, tmp_path):
-    calibrate([tree("ann", *PEOPLE)], load_method(weights), tmp_path / "out.safetensors")
-    assert {record.speaker for record in measured} == set(PEOPLE)
+    def test_fewer_people_are_enough_if_the_caller_says_so(self, calibrated, tree):
+        assert calibrated(tree(*PEOPLE[:4]), fewest_people=4).references["lips"].people[0] == 4
 
+    def test_lengths_that_too_few_people_have_are_left_out(self, calibrated, tree):
+        reference = calibrated(tree(*(f"short{i}" for i in range(19)), "long")).references["lips"]
+        np.testing.assert_array_equal(reference.seconds, [1.5, 2.0])
 
-def test_a_checkpoint_that_is_calibrated_can_be_calibrated_anew(weights, tree, measured, tmp_path):
-    calibrate([tree(*PEOPLE)], load_method(weights), weights)
-    assert calibrate([tree(*PEOPLE, "one more")], load_method(weights), weights).people[0] == 21
-    assert load_checkpoint(weights).notes["calibration"]["people"][0] == 21
+    def test_clips_that_cannot_be_measured_are_left_out(self, weights, tree, tmp_path, caplog):
+        """The clips of this tree are empty files."""
+        setup = load_setup(weights, calibrating=True)
+        with pytest.raises(UsageError, match="real recordings of 0 people"):
+            calibrate(open_dataset(tree(*PEOPLE[:2])), setup, tmp_path / "out.safetensors")
+        assert caplog.messages[0].startswith("p00/video/1.mp4: left out, unreadable: ")
 
-
-@pytest.mark.parametrize("people", [PEOPLE[:19], ["ann", *PEOPLE[:19]]], ids=["19", "19 and one trained on"])
-def test_too_few_people_are_refused_and_nothing_is_written(weights, tree, measured, tmp_path, people):
-    with pytest.raises(UsageError, match=r"^real clips of 19 people; at least 20 are needed$"):
-        calibrate([tree(*people)], load_method(weights), tmp_path / "out.safetensors")
-    assert not (tmp_path / "out.safetensors").exists()
-    assert not (tmp_path / "out.json").exists()
-
-
-def test_lengths_that_few_people_speak_for_are_left_out(weights, tree, measured, tmp_path):
-    people = [*(f"short{i}" for i in range(19)), "long"]
-    reference = calibrate([tree(*people)], load_method(weights), tmp_path / "out.safetensors")
-    np.testing.assert_array_equal(reference.seconds, [1.5, 2.0])
-
-
-def test_clips_that_cannot_be_measured_are_left_out(weights, tree, tmp_path):
-    """The clips of this tree are empty files."""
-    with pytest.raises(UsageError, match="real clips of 0 people"):
-        calibrate([tree(*PEOPLE[:2])], load_method(weights), tmp_path / "out.safetensors")
-
-
-def test_several_trees_count_together(weights, tree, measured, tmp_path):
-    fake_av = make_fakeavceleb(tmp_path, [f"id{digit}x{i}" for digit in "01234567" for i in range(2)])
-    assert calibrate([tree(*PEOPLE[:4]), fake_av], load_method(weights), tmp_path / "out.safetensors").people[0] == 20
+    def test_on_the_command_line_real_clips_of_people_with_that_role(
+        self, weights, tree, measured, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr(module, "FEWEST_PEOPLE", 4)
+        chosen, others = people("calibrate", 5), people("report", 4)
+        roots = tree(*chosen[:4], *others[:3]), make_fakeavceleb(tmp_path, [chosen[4], others[3]])
+        words = ["calibrate", *roots, "--weights", weights, "--output", tmp_path / "out.safetensors"]
+        result = CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
+        assert {record.identity for record in measured} == set(chosen)
+        assert {record.label for record in measured} == {"real"}
+        assert "5 of 1.5 s, 5 of 2 s" in result.stdout
 
 
 def make_fakeavceleb(folder, identities):
-    """A tree with a real and a fake clip of each identity."""
-    rows = [HEADER]
+    """A tree with a real and two fake clips of each identity."""
+    rows = ["source,target1,target2,method,category,type,race,gender,path,"]
     for name in identities:
         for method, category, kind in [
             ("real", "A", "RealVideo-RealAudio"),
@@ -145,24 +188,30 @@ def make_fakeavceleb(folder, identities):
     return folder / "fav"
 
 
-def test_of_fakeavceleb_only_real_clips_of_half_the_people_calibrate(tmp_path):
-    tree = make_fakeavceleb(tmp_path, [f"id{digit}abc" for digit in "0123456789abcdef"])
-    records = real_records(tree)
-    assert [record.identity for record in records] == [f"id{digit}abc" for digit in "01234567"]
-    assert {(record.label, record.type) for record in records} == {("real", "RealVideo-RealAudio")}
+class TestWhatIsMeasured:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def record(cls, tmp_path_factory):
+        root = tmp_path_factory.mktemp("one")
+        path = root / "dev" / "mp4" / "ann" / "video" / "1.mp4"
+        path.parent.mkdir(parents=True)
+        write(path, face(), voice())
+        return open_dataset(root)[0]
 
+    def test_windows_of_every_length_half_overlapping_by_every_check(self, record):
+        setup = load_setup(calibrating=True)
+        windows = list(module._windows(record, setup.checks, setup))
+        (clip,) = setup.checks[0].clips(module.open_recording(record.path))
+        for length in LENGTHS:
+            frames = round(length * FPS)
+            expected = len(range(0, len(clip) - frames + 1, frames // 2))
+            assert sum(seconds == length for seconds, _ in windows) == expected
+        for _, checks in windows:
+            assert {name: list(readings) for name, readings in checks.items()} == CHECKS
+            assert np.isfinite([value for readings in checks.values() for value in readings.values()]).all()
 
-def test_of_voxceleb_everybody_calibrates(tree):
-    root = tree("ann", "id9zoe")
-    assert [record.speaker for record in real_records(root)] == ["ann", "ann", "id9zoe", "id9zoe"]
-    assert real_records(root / "dev") == real_records(root)
-
-
-def test_another_folder_is_a_usage_error(tmp_path, weights):
-    with pytest.raises(UsageError, match="no FakeAVCeleb tree"):
-        calibrate([tmp_path], load_method(weights), tmp_path / "out.safetensors")
-
-
-def test_a_missing_checkpoint_is_a_usage_error(tmp_path, tree):
-    with pytest.raises(UsageError, match="cannot be read"):
-        calibrate([tree("ann")], load_method(tmp_path / "none.safetensors"), tmp_path / "out.safetensors")
+    def test_a_recording_without_speech_has_none(self, record, tmp_path, caplog):
+        silent = replace(record, path=write(tmp_path / "silent.mp4", face()[:50], np.zeros(32_000, np.float32)))
+        setup = load_setup(checks="face", calibrating=True)
+        assert list(module._windows(silent, setup.checks, setup)) == []
+        assert caplog.messages == [f"{record.name}: left out, no_speech: no speech is heard"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from talking import calibrating, face, voice, voxceleb, write
+from talking import face, people, voice, voxceleb, write
 
 from avsync.align import EMBEDDED, TAU, TemporalAligner, TemporalConfig, load_checkpoint, save_checkpoint
 from avsync.calibrate import calibrate
@@ -41,9 +41,9 @@ def clip(files):
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory):
+def tree(tmp_path_factory):
     """A VoxCeleb2 tree: a clip each of four people who calibrate."""
-    return voxceleb(tmp_path_factory.mktemp("people"), calibrating(4))
+    return voxceleb(tmp_path_factory.mktemp("people"), people("calibrate", 4))
 
 
 def without_calibration(path):
@@ -162,21 +162,21 @@ def reading_of(verdict, name):
 class TestBackbone:
     @pytest.fixture(scope="class")
     @classmethod
-    def store(cls, people, tmp_path_factory):
+    def store(cls, tree, tmp_path_factory):
         """Features of the four people."""
         folder = tmp_path_factory.mktemp("store")
         backbone = load_backbone("temporal")
-        extract(open_dataset(people), backbone, FeatureStore(folder, backbone.key, "default", "dlib-68/1"))
+        extract(open_dataset(tree), backbone, FeatureStore(folder, backbone.key, "default", "dlib-68/1"))
         return folder
 
     @pytest.fixture
-    def calibrated(self, people, store, tmp_path):
+    def calibrated(self, tree, store, tmp_path):
         """Calibrates a reading of cosines on the four people."""
 
         def made(reading):
             output = tmp_path / f"{reading}.safetensors"
             setup = load_setup(backbone="temporal", reading=reading, features=store, calibrating=True)
-            calibrate(open_dataset(people), setup, output, fewest_people=4)
+            calibrate(open_dataset(tree), setup, output, fewest_people=4)
             return output
 
         return made
@@ -218,8 +218,8 @@ class TestBackbone:
         verdict = score(files[0], backbone="temporal", reading="log_mean_exp")
         assert verdict.anomaly_score == reading_of(verdict, "log_mean_exp")
 
-    def test_features_that_are_stored_are_not_made_again(self, people, store, monkeypatch):
-        path = open_dataset(people)[0].path
+    def test_features_that_are_stored_are_not_made_again(self, tree, store, monkeypatch):
+        path = open_dataset(tree)[0].path
         made = score(path, backbone="temporal")
         monkeypatch.setattr(Backbone, "encode", lambda *_: pytest.fail("encoded again"))
         monkeypatch.setattr("avsync.media.audio.audio_blocks", lambda *_: pytest.fail("decoded again"))
@@ -242,10 +242,10 @@ class TestBackbone:
 
 
 class TestWhatDoesNotGoTogether:
-    def test_a_reading_that_grows_cannot_be_calibrated(self, people, tmp_path):
+    def test_a_reading_that_grows_cannot_be_calibrated(self, tree, tmp_path):
         setup = load_setup(backbone="temporal", reading="log_sum_exp", calibrating=True)
         with pytest.raises(UsageError, match=r"log_sum_exp grows .* choose another --reading"):
-            calibrate(open_dataset(people), setup, tmp_path / "out.safetensors")
+            calibrate(open_dataset(tree), setup, tmp_path / "out.safetensors")
 
     def test_features_of_different_width_have_no_cosine(self):
         with pytest.raises(UsageError, match="9216 features of lips and 96 of speech do not go with"):
