@@ -267,6 +267,18 @@ class TestSafety:
         assert page(name, detail).tags == page("x", "x").tags
         assert printable(name) in page(name, detail).words
 
+    @pytest.mark.parametrize("text", ["<b>x</b>", "<script>alert(1)</script>", '"><img src=x>', "&lt;b&gt;"])
+    def test_markup_on_the_page_is_shown_not_obeyed(self, text):
+        def page(text):
+            check = replace(HUM, readings={text: ReadingValue(1.0)})
+            checks = {"lips": replace(NO_VIDEO, detail=text), text: check}
+            return Page(
+                to_html([replace(VOICE, path=text, model=text, checks=checks, warnings=[text]), refused(text, text)])
+            )
+
+        assert page(text).tags == page("x").tags
+        assert page(text).words.count(text) == page("@@").words.count("@@") > 8
+
     @given(name=names, detail=names)
     def test_no_name_changes_the_json(self, name, detail):
         text = to_json([refused(name, detail)])
@@ -402,6 +414,10 @@ class TestCsv:
         (row,) = rows([VOICE])
         assert (row["check_lips_p_value"], row["check_lips_reason"]) == ("", "no_video")
         assert (row["check_hum_p_value"], row["reading_pitch_value"]) == ("0.02", "1.5")
+
+    def test_a_check_of_the_recording_is_in_the_row_of_each_face(self):
+        both = replace(CONSISTENT, checks={**CONSISTENT.checks, "hum": HUM})
+        assert [row["check_hum_p_value"] for row in rows([both])] == ["0.02", "0.02"]
 
     @given(name=names)
     def test_any_name_stays_one_cell(self, name):

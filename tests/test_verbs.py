@@ -79,6 +79,18 @@ def test_score_of_a_sound_file_says_which_checks_could_not_be_asked(tmp_path):
     assert "cannot judge — no_video: the file has no moving picture (not asked: lips, face)" in result.stdout
 
 
+def test_extract_then_score_with_the_features(clips, tmp_path):
+    place = tmp_path / "tree" / "dev" / "mp4" / "id00001" / "video" / "00001.mp4"
+    place.parent.mkdir(parents=True)
+    shutil.copy(clips[0], place)
+    words = ("--backbone", "temporal")
+    result = run("extract", tmp_path / "tree", *words, "--output", tmp_path / "features", "--workers", "1")
+    assert "features of 1 of 1 clips" in result.stdout
+    result = run("score", clips[0], *words, "--features", tmp_path / "features")
+    assert result.exit_code == 0
+    assert "in_sync.mp4: measured — face 0 (0.2–3.9 s): speechforensics" in result.stdout
+
+
 def test_train_then_calibrate_then_score(clips, speakers, tmp_path, monkeypatch):
     overrides = [
         f"data.root={speakers}",

@@ -26,7 +26,7 @@ Backbone = Annotated[
 Reading = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help=f"With a backbone: {', '.join(reading.name for reading in readings_of('lattice'))}."
+        metavar="NAME", help=f"With a backbone: {', '.join(r.name for r in readings_of('lattice') if r.odd)}."
     ),
 ]
 Features = Annotated[

@@ -29,7 +29,8 @@ verdicts[]                  one for each file, in the order they were scored
   width, height             of the picture, in pixels; 0 without a picture
   fps                       frames per second of the file
   audio_rate                samples per second of the file
-  leading_silence           seconds of digital silence before the first sound; null if it was not measured
+  leading_silence           seconds before the first sample louder than 0.0005 of full scale; null if it was not
+                            measured
   trimmed_head              seconds without speech that were left out at the start
   trimmed_tail              the same at the end
   resampled                 whether pictures or sound were converted to 25 frames or 16000 samples per second
