@@ -69,9 +69,7 @@ class PlateauConfig:
 
     def __post_init__(self) -> None:
         if not (self.lr > 0 and self.lr_patience >= 0 and self.early_stopping_patience > 0):
-            raise ValueError(
-                "optim.lr and optim.early_stopping_patience must be above 0, optim.lr_patience 0 or more"
-            )
+            raise ValueError("optim.lr and optim.early_stopping_patience must be above 0, optim.lr_patience 0 or more")
 
 
 @dataclass(frozen=True)

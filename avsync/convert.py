@@ -1,4 +1,4 @@
-"""Published checkpoints, rewritten as safetensors."""
+"""Convert published checkpoints to safetensors."""
 
 import json
 from collections.abc import Mapping
@@ -22,29 +22,29 @@ from avsync.weights.unpickle import unpickle
 
 _FINE_TUNED = "encoder.w2v_model."
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32)
-_MOST_FEATURES = 8192
-_KNOWN = "known are AV-HuBERT, pre-trained or fine-tuned, and the head of AVH-Align"
+_MAX_FEATURES = 8192
+_KNOWN = "only AV-HuBERT (pre-trained or fine-tuned) and the head of AVH-Align can be converted"
 
 
 def convert(source: Path, output: Path | None = None) -> Path:
-    """Rewrite a checkpoint as its authors published it; no code that it holds is run.
+    """Convert a published checkpoint; no code in it is run.
 
-    AV-HuBERT becomes one safetensors file of its encoder, whose header says config, source, number type and licence;
-    tensors of half precision stay so. An AVH-Align head becomes one of our trained models, with a JSON file beside it.
+    AV-HuBERT becomes one safetensors file with its encoder; the header has config, source, number type and licence.
+    Half-precision tensors stay half precision. An AVH-Align head becomes a trained model of avsync, with a JSON file.
 
     Args:
         source: a `.pt` file.
-        output: a `.safetensors` file; None: of the name of `source`, in `avsync.weights.folder()`.
+        output: a `.safetensors` file; None: the name of `source` in the folder of weights.
 
     Returns:
-        What was written.
+        The file that was written.
 
     Raises:
-        UsageError: not such a checkpoint, or a name that is taken or cannot be written.
+        UsageError: not such a checkpoint, or the output's name is taken or has another ending.
     """
     target = output or folder() / f"{source.stem}.safetensors"
     if target.suffix != ".safetensors":
-        raise UsageError(f"{target}: name it with the ending .safetensors")
+        raise UsageError(f"{target}: choose a name that ends in .safetensors")
     content = unpickle(source)
     try:
         found = _head(content) if "state_dict" in content else _encoder(content)
@@ -52,7 +52,7 @@ def convert(source: Path, output: Path | None = None) -> Path:
         raise UsageError(f"{source}: {error}; {_KNOWN}") from error
     digest = sha256_of(source)
     if output is None and target.exists() and describe(target).source_sha256 != digest:
-        raise UsageError(f"{target}: taken by another checkpoint of that name; choose a name with --output")
+        raise UsageError(f"{target}: already taken by another checkpoint; choose a name with --output")
     notes = {"source": source.name, "source_sha256": digest}
     if isinstance(found, MLPAligner):
         head = {"name": target.stem, "backbone": "avhubert", "licence": LICENCES[AVHALIGN]}
@@ -77,7 +77,7 @@ def _encoder(content: Mapping[str, Any]) -> _Encoder:
     with torch.device("meta"):
         network = AVHuBERT(config)
     renamed = {name: value for key, value in published.items() if (name := rename(key)) is not None}
-    # A BatchNorm that is frozen has no use for its count of batches.
+    # A frozen BatchNorm does not need its count of batches.
     expected = {name: value for name, value in network.state_dict().items() if not name.endswith("num_batches_tracked")}
     return _Encoder(config, _checked(renamed, expected))
 
@@ -93,29 +93,29 @@ def _head(content: Mapping[str, Any]) -> MLPAligner:
 def _part(content: Mapping[str, Any], name: str) -> dict[str, Any]:
     part = content.get(name)
     if not isinstance(part, dict) or not all(isinstance(key, str) for key in part):
-        raise ValueError(f"holds no {name}")
+        raise ValueError(f"has no {name}")
     return part
 
 
 def _inputs(tensors: Mapping[str, Any], name: str) -> int:
-    """How many features this linear layer takes."""
+    """The input dimension of a linear layer."""
     value = tensors.get(name)
-    if not isinstance(value, Tensor) or value.ndim != 2 or value.shape[1] > _MOST_FEATURES:
+    if not isinstance(value, Tensor) or value.ndim != 2 or value.shape[1] > _MAX_FEATURES:
         raise ValueError(f"has no usable {name}")
     return value.shape[1]
 
 
 def _checked(tensors: Mapping[str, Any], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies of exactly the tensors that are expected, and of their shapes."""
+    """Copy exactly the expected tensors after checking their shapes."""
     for name, like in expected.items():
         value = tensors.get(name)
         if not isinstance(value, Tensor):
             raise ValueError(f"lacks {name}")
         if value.shape != like.shape or value.dtype not in _FLOATS:
             raise ValueError(f"{name} is {value.dtype} {tuple(value.shape)} instead of {tuple(like.shape)}")
-    if strangers := sorted(set(tensors) - set(expected)):
-        raise ValueError(f"holds {strangers[0]:.80}, which this network has not")
-    # Last, for it reads the whole file.
+    if unknown := sorted(set(tensors) - set(expected)):
+        raise ValueError(f"has an unknown tensor {unknown[0]:.80}")
+    # Last, because it reads the whole file.
     for name in expected:
         if not all_finite(tensors[name]):
             raise ValueError(f"{name} is not finite")

@@ -1,4 +1,4 @@
-"""Clips the tests make for themselves: tiny pictures, real files."""
+"""Fixtures that write tiny real media files."""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -27,10 +27,11 @@ def _flash_and_click(
     clock: float = 0.0,
     options: dict[str, str] | None = None,
 ) -> float:
-    """Write a dark clip with one white flash and one click at the same moment, and say when (s).
+    """Write a dark clip with one white flash and one click at the same time, and return that time (s).
 
-    `times` are those of the pictures, in whole ms (default: constant `fps`); there is sound in `stretches` (default:
-    all along); `clock` is added to every timestamp; `codec_options` are the picture's, `options` the container's.
+    `times` are the times of the pictures, in whole ms (default: constant `fps`); there is sound in `stretches`
+    (default: everywhere); `clock` is added to every timestamp; `codec_options` are for the pictures, `options` for the
+    container.
     """
     exact = Fraction(fps).limit_denominator(1001)
     tick = 1 / exact if times is None else Fraction(1, 1000)
@@ -70,5 +71,5 @@ def _flash_and_click(
 
 @pytest.fixture(scope="session")
 def flash_and_click() -> Callable[..., float]:
-    """Writes a dark clip with one white flash and one click at the same moment, and says when."""
+    """Writes a dark clip with one white flash and one click at the same time, and returns that time (s)."""
     return _flash_and_click

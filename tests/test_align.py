@@ -1,4 +1,4 @@
-"""What lips and speech become, how they are compared, and how that is stored."""
+"""Inputs, lattice, losses, augmentation and checkpoints of the default model."""
 
 import json
 import math
@@ -37,7 +37,7 @@ def unit(*shape, generator):
 
 
 def talking_face(frames=T, seed=0):
-    """Landmarks [T, 68, 2] of a face in pixels whose lips and chin move."""
+    """Landmarks [T, 68, 2] in pixels of a face whose lips and chin move."""
     rng = np.random.default_rng(seed)
     face = rng.uniform(0, 100, (68, 2))
     face[36:42, 0] -= 100  # right eye left of the left eye
@@ -54,12 +54,12 @@ def moved(landmarks, degrees, scale, shift):
 
 
 def with_silence(array, frames, value=None):
-    """Frames put before an array: its first one repeated, or `value`."""
+    """An array with frames put before it: its first row repeated, or `value`."""
     added = np.repeat(array[:1], frames, axis=0)
     return np.concatenate([added if value is None else np.full_like(added, value), array])
 
 
-class TestEncoders:
+class TestInputs:
     def test_lip_points_do_not_depend_on_where_the_head_is(self):
         face, landmarks = mean_face(talking_face()), talking_face()
         there = moved(landmarks, degrees=20, scale=1.7, shift=40 - 30j)
@@ -73,8 +73,8 @@ class TestEncoders:
         np.testing.assert_allclose(face.mean(axis=0), 0, atol=1e-5)
         assert (face**2).sum(axis=1).mean() == pytest.approx(1, abs=1e-4)
 
-    def test_a_mirrored_face_is_a_face(self):
-        """Eyes stay eyes and lips lips, left becomes right, and the mirror image of the mirror image is the face."""
+    def test_mirroring_maps_every_landmark_to_its_counterpart(self):
+        """Each part of the face maps to itself, left becomes right, and mirroring twice changes nothing."""
         landmarks = talking_face()
         there = mirrored(landmarks)
         np.testing.assert_array_equal(mirrored(there), landmarks)
@@ -89,7 +89,7 @@ class TestEncoders:
         geometry = lip_geometry(landmarks, speech, face, components)
         np.testing.assert_allclose(np.cov(geometry.T, bias=True), np.eye(6), atol=1e-2)
 
-    def test_added_silence_moves_no_input(self):
+    def test_added_silence_changes_no_input(self):
         rng = np.random.default_rng(1)
         landmarks, face = talking_face(), mean_face(talking_face())
         mouth = rng.integers(0, 256, (T, 96, 96), np.uint8)
@@ -117,7 +117,7 @@ class TestEncoders:
 
 class TestLattice:
     def naive(self, lips, speech, weight, temperature, tau):
-        """The definition, number by number: the fit less its log mean over speech, for these lips and this speech."""
+        """The definition, cell by cell: the fit minus the mean of its two log means over speech."""
         share = weight.double() / weight.sum()
         fit = temperature * (lips @ speech.T).double()
         cells = torch.full((len(lips), 2 * tau + 1), torch.nan, dtype=torch.float64)
@@ -142,7 +142,7 @@ class TestLattice:
         curve = mean_over_time(lattice(lips, late, spoken, 10.0, 10), spoken)
         assert curve.argmax() - 10 == 4
 
-    def test_silent_frames_weigh_nothing(self, random):
+    def test_silent_frames_have_weight_0(self, random):
         lips, speech = unit(60, 16, generator=random), unit(60, 16, generator=random)
         weight = torch.ones(60)
         weight[20:35] = 0
@@ -151,7 +151,7 @@ class TestLattice:
         before, after = (mean_over_time(lattice(v, speech, weight, 10.0, 5), weight) for v in (lips, changed))
         torch.testing.assert_close(before, after, atol=1e-4, rtol=1e-4)
 
-    def test_offsets_that_few_frames_judge_are_not_judged(self):
+    def test_offsets_that_too_few_frames_cover_are_nan(self):
         curve = mean_over_time(lattice(torch.eye(10), torch.eye(10), torch.ones(10), 10.0, 9), torch.ones(10))
         assert curve.isnan().tolist() == [True] * 3 + [False] * 13 + [True] * 3
 
@@ -171,9 +171,9 @@ class TestLoss:
         hot = torch.tensor(10.0)
         assert info_nce(lips + noise, speech - noise, hot, weight) == info_nce(lips, speech, hot, weight)
 
-    def test_does_not_mind_neighbouring_frames(self, random):
+    def test_neighbouring_frames_are_no_negatives(self, random):
         lips = unit(1, 1, 8, generator=random).expand(1, 3, 8)
-        weight = torch.tensor([[1.0, 1.0, 0.0]])  # of the two spoken frames, either is the other's neighbour
+        weight = torch.tensor([[1.0, 1.0, 0.0]])  # the two spoken frames are neighbours
         assert info_nce(lips, lips, torch.tensor(10.0), weight) == 0
 
     def test_of_pure_silence_is_zero_and_has_a_gradient(self, random):
@@ -220,7 +220,7 @@ class TestAligner:
     @pytest.mark.parametrize(
         "settings", [{"landmarks": False, "pixels": False}, {"width": 0}, {"components": 55}, {"dropout": 1.0}]
     )
-    def test_refuses_settings_that_make_no_network(self, settings):
+    def test_refuses_settings_out_of_range(self, settings):
         with pytest.raises(ValueError, match="model"):
             TemporalConfig(**settings)
 
@@ -235,7 +235,7 @@ class TestCheckpoint:
         save_checkpoint(model, tmp_path / "model.safetensors", {"provenance": {"licence": "CC BY 4.0"}})
         return model, tmp_path / "model.safetensors"
 
-    def test_comes_back_as_it_was(self, saved):
+    def test_a_loaded_model_equals_the_saved_one(self, saved):
         model, path = saved
         clip = (
             talking_face(),
@@ -298,7 +298,7 @@ class TestCheckpoint:
         with pytest.raises(UsageError, match="cannot be read"):
             load_checkpoint(tmp_path / "model.safetensors")
 
-    def test_weights_that_are_no_numbers_are_a_usage_error(self, saved):
+    def test_weights_that_are_not_finite_are_a_usage_error(self, saved):
         model, path = saved
         model.components.fill_(torch.nan)
         save_checkpoint(model, path, {})
@@ -321,7 +321,7 @@ class TestValidation:
     def test_lips_that_do_not_fit_are_at_chance(self, random):
         assert retrieval(list(self.clips(random, fits=False))) < 0.3
 
-    def test_silence_has_no_figures(self, random):
+    def test_silence_has_no_metrics(self, random):
         clips = [clip._replace(speech_share=torch.zeros(40)) for clip in self.clips(random, fits=True)]
         assert math.isnan(retrieval(clips))
         assert math.isnan(swap_auc(clips, temperature=10.0))

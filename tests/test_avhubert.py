@@ -1,4 +1,4 @@
-"""AV-HuBERT: parity with the reference outputs, loading, and what clips become."""
+"""AV-HuBERT: parity with the reference outputs, loading, and features of clips."""
 
 import json
 import shutil
@@ -45,7 +45,7 @@ def recipe():
 
 
 class Reference:
-    """A model with the weights of the recipe, and what the original made of the recipe's inputs."""
+    """A model with the weights of the recipe, and the outputs of the original for the recipe's inputs."""
 
     def __init__(self, name, recipe):
         self.recipe = recipe
@@ -64,7 +64,7 @@ class Reference:
         video, audio = self.recipe.inputs(*shape, **seed)
         return torch.from_numpy(audio).mT, torch.from_numpy(video)[:, 0]
 
-    def see(self, frames):
+    def video(self, frames):
         return torch.stack([self.model.resnet(clip) for clip in frames])
 
     def __getitem__(self, name):
@@ -90,7 +90,7 @@ class TestParity:
 
     def test_every_view_and_layer(self, reference):
         audio, frames = reference.inputs()
-        seen = reference.see(frames)
+        seen = reference.video(frames)
         views = {"audio": {"audio": audio}, "video": {"video": seen}, "both": {"audio": audio, "video": seen}}
         met = {view: reference.model.fuse(**inputs) for view, inputs in views.items()}
         names = [name for name in reference.outputs if name.split(".")[0] in met]
@@ -104,7 +104,7 @@ class TestParity:
         audio, frames = reference.inputs(25, 2, seed=4321)
         audio[1, 15:], frames[1, 15:] = 0, 0
         mask = reference["padded.mask"]
-        met = reference.model.fuse(audio, reference.see(frames))
+        met = reference.model.fuse(audio, reference.video(frames))
         features = reference.model.encoder(met, torch.from_numpy(mask))[:, :: reference.step]
         valid = ~mask[:, :: reference.step]
         assert largest(features[valid], reference["padded.both.layer_none"][valid]) < CLOSE
@@ -112,12 +112,12 @@ class TestParity:
     @pytest.mark.parametrize("length", [1, 2, 7])
     def test_short_clips(self, small, length):
         audio, frames = (whole[:, :length] for whole in small.inputs())
-        features = small.model.encoder(small.model.fuse(audio, small.see(frames)))
+        features = small.model.encoder(small.model.fuse(audio, small.video(frames)))
         assert largest(features, small[f"short{length}.both.layer_none"]) < CLOSE
 
     def test_stages(self, small):
         audio, frames = small.inputs()
-        seen = small.see(frames)
+        seen = small.video(frames)
         met = small.model.fuse(audio, seen)
         stages = {
             "resnet_out": seen[:, ::6].mT,
@@ -132,7 +132,7 @@ class TestParity:
 
 @pytest.fixture(scope="module")
 def golden():
-    """Sound and frames, and what the original made of them."""
+    """Sound and frames, and the outputs of the original for them."""
     return np.load(GOLDEN / "preprocess.npz")
 
 
@@ -154,11 +154,11 @@ class TestPreprocessingParity:
         ours, theirs = normalised(golden["official_audio_prenorm"]), golden["official_audio"]
         silent = np.ptp(golden["official_audio_prenorm"], axis=1) == 0
         assert largest(ours[~silent], theirs[~silent]) < 1e-5
-        # Where all values of a frame are the same, the reference has the rounding of its own mean, 1.3e-4.
+        # Where all values of a frame are equal, the reference contains the rounding error of its own mean, 1.3e-4.
         assert largest(ours[silent], theirs[silent]) < 2e-4
         assert not ours[silent].any()
 
-    def test_waveform_is_heard_as_its_samples_of_16_bits(self, golden, waveform):
+    def test_waveform_is_rounded_to_16_bits(self, golden, waveform):
         sounding = golden["official_audio"].std(axis=1) > 0.1
         assert largest(speech_input(waveform)[:49][sounding], golden["official_audio"][sounding]) < 1e-5
 
@@ -170,14 +170,15 @@ class TestPreprocessingParity:
     def test_frames(self, golden):
         assert largest(lip_input(golden["frames_uint8"]), golden["official_video"][..., 0]) < 1e-5
 
-    def test_a_mean_face_is_cut_about_its_mouth(self):
-        """Its patch says where each pixel is: the crop is 96 pixels of the 256 that the mean face lives on."""
+    def test_a_mean_face_is_cropped_around_its_mouth(self):
+        """The patch holds each pixel's position: the crop shows 96 of the 256 pixels of the mean face's frame."""
         face = np.load(GOLDEN / "mean_face.npy")
         points = np.tile(face * 0.75, (20, 1, 1)).astype(np.float32)
         across = np.tile(np.arange(192, dtype=np.uint8), (20, 192, 1))
         offsets = np.arange(96) - 47.5
         for patches, centre, axis in ((across, 129.3, 2), (across.transpose(0, 2, 1), 157.8, 1)):
-            seen = mouth_crops(np.ascontiguousarray(patches), align_faces(points)).astype(float).mean(axis=(0, 3 - axis))
+            crops = mouth_crops(np.ascontiguousarray(patches), align_faces(points))
+            seen = crops.astype(float).mean(axis=(0, 3 - axis))
             np.testing.assert_allclose(seen, (centre + offsets) * 0.75, atol=0.6)
 
 
@@ -185,12 +186,12 @@ def noise(frames, seed=0):
     return np.random.default_rng(seed).uniform(-0.3, 0.3, frames * SAMPLES).astype(np.float32)
 
 
-class TestHearing:
+class TestSpeechInput:
     @pytest.mark.parametrize("frames", [1, 2, 7, 50])
     def test_104_values_per_frame(self, frames):
-        heard = speech_input(noise(frames))
-        assert heard.shape == (frames, 104)
-        assert heard.dtype == np.float32
+        features = speech_input(noise(frames))
+        assert features.shape == (frames, 104)
+        assert features.dtype == np.float32
 
     def test_gain_changes_nothing_but_the_end(self):
         assert largest(speech_input(noise(20))[:-1], speech_input(noise(20) / 2)[:-1]) < 0.01
@@ -206,15 +207,15 @@ class TestHearing:
         assert np.array_equal(speech_input(loud), speech_input(np.clip(loud, -1, 1)))
 
 
-class TestSeeing:
-    def test_the_middle_of_a_crop(self):
+class TestLipInput:
+    def test_the_centre_of_a_crop_is_normalised(self):
         crops = np.zeros((3, 96, 96), np.uint8)
         crops[:, 4:92, 4:92] = 255
-        seen = lip_input(crops)
-        assert seen.shape == (3, 88, 88)
-        assert np.allclose(seen, (1 - 0.421) / 0.165)
+        pixels = lip_input(crops)
+        assert pixels.shape == (3, 88, 88)
+        assert np.allclose(pixels, (1 - 0.421) / 0.165)
 
-    def test_in_pieces_as_in_one_piece(self, monkeypatch):
+    def test_pieces_give_the_same_features_as_one_piece(self, monkeypatch):
         torch.manual_seed(0)
         network = resnet.ResNet().eval()
         frames = torch.randn(25, 88, 88)
@@ -263,20 +264,20 @@ class TestPublished:
             ("sub_encoder_layers", -1),
         ],
     )
-    def test_what_cannot_be_built(self, name, value):
+    def test_options_that_are_not_implemented_are_refused(self, name, value):
         with pytest.raises(ValueError, match=r".+"):
             config_from_published({**OPTIONS, name: value})
 
-    def test_missing_option(self):
+    def test_a_missing_option_is_named(self):
         with pytest.raises(ValueError, match="encoder_layers"):
             config_from_published({name: value for name, value in OPTIONS.items() if name != "encoder_layers"})
 
-    def test_left_out(self):
+    def test_tensors_of_pre_training_are_dropped(self):
         batches = "feature_extractor_video.resnet.frontend3D.1.num_batches_tracked"
         for key in ("mask_emb", "label_embs_concat", "final_proj.weight", "final_proj.bias", batches):
             assert rename(key) is None
 
-    def test_strange_key_stays_strange(self):
+    def test_an_unknown_key_stays_unknown(self):
         with torch.device("meta"):
             known = AVHuBERT(TINY).state_dict()
         assert rename("decoder.embed_tokens.weight") not in known
@@ -301,7 +302,7 @@ def weights(tmp_path):
 
 
 def made(frames, seed=0):
-    """A clip of a face that stands still, its picture changing at random."""
+    """A clip of a face that does not move, with random pictures."""
     rng = np.random.default_rng(seed)
     points = np.zeros((frames, 68, 2), np.float32)
     points[:, [33, 36, 39, 42, 45]] = [(97, 103), (69, 71), (85, 71), (109, 71), (125, 70)]
@@ -338,7 +339,7 @@ class TestEncoder:
             assert torch.allclose(model.encoder(model.fuse(audio=audio[None]))[0], speech, atol=1e-6)
 
     @pytest.mark.parametrize("changes", [{}, {"layer_norm_first": False}, {"sub_encoder_layers": 1}])
-    def test_batch_is_as_one_by_one(self, tmp_path, changes):
+    def test_a_batch_gives_the_same_features_as_single_clips(self, tmp_path, changes):
         config = AVHuBERTConfig(**{**asdict(TINY), **changes})
         path = write(tmp_path / "tiny.safetensors", tensors_of(config), config=json.dumps(asdict(config)))
         encoder = load_avhubert(str(path), None, CPU)
@@ -350,7 +351,9 @@ class TestEncoder:
 
     def test_layers(self, weights):
         clips = [made(9)]
-        default, last, first = (load_avhubert(str(weights), layer, CPU).encode_speech(clips)[0] for layer in (None, 2, 1))
+        default, last, first = (
+            load_avhubert(str(weights), layer, CPU).encode_speech(clips)[0] for layer in (None, 2, 1)
+        )
         norm = read_model(weights).encoder.layer_norm
         assert torch.allclose(norm(last), default, atol=1e-6)
         assert not torch.allclose(first, last, atol=1e-2)

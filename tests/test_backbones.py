@@ -1,4 +1,4 @@
-"""Others' backbones from the command line: converted, read without training, trained on, calibrated, scored by."""
+"""Published backbones on the command line: convert, score without training, train, calibrate."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import avsync.calibrate
 from avsync.cli import app
 from avsync.demo import make_clips
-from avsync.features import Backbone
+from avsync.encoders.registry import Backbone
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -89,10 +89,10 @@ def trained(config, tree, folder, *overrides):
         f"data.root={tree}",
         f"data.cache={folder / 'cache'}",
         "data.validation=[id3,id4]",
-        "data.workers=1",
+        "data.num_workers=1",
         "trainer.epochs=2",
         "trainer.loggers=[csv]",
-        f"trainer.out={folder / 'run'}",
+        f"trainer.output_dir={folder / 'run'}",
     )
     assert run("train", CONFIGS / config, *common, *overrides).exit_code == 0
     return folder / "run" / "model.safetensors"

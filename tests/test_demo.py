@@ -1,4 +1,4 @@
-"""The demo's clips: a voice and the lips that say it, a face that moves as those lips do, and a dub that does not."""
+"""The demo's clips: synthetic speech, a face whose lips match it, and a dub that does not match."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,7 +37,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return make_clips(tmp_path_factory.mktemp("demo") / "new", seconds=SECONDS)
 
 
-def test_an_utterance_has_the_asked_length_and_full_ranges(utterance: Utterance):
+def test_an_utterance_has_the_given_length_and_full_ranges(utterance: Utterance):
     assert utterance.waveform.shape == (SECONDS * RATE,)
     assert utterance.waveform.dtype == np.float32
     assert np.abs(utterance.waveform).max() < 1.0
@@ -48,7 +48,7 @@ def test_an_utterance_has_the_asked_length_and_full_ranges(utterance: Utterance)
     assert utterance.width.max() > 0.3
 
 
-def test_a_seed_says_the_same_again_and_another_take_says_something_else(utterance: Utterance):
+def test_a_seed_repeats_its_utterance_and_another_take_differs(utterance: Utterance):
     again, other = speak(SECONDS, seed=0), speak(SECONDS, seed=0, take=1)
     np.testing.assert_array_equal(again.waveform, utterance.waveform)
     np.testing.assert_array_equal(again.opening, utterance.opening)
@@ -56,15 +56,15 @@ def test_a_seed_says_the_same_again_and_another_take_says_something_else(utteran
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_shut_lips_let_no_sound_out(seed: int):
+def test_closed_lips_let_no_sound_out(seed: int):
     said = speak(SECONDS, seed)
     decibels = 20 * np.log10(loudness(said.waveform))
-    # A frame in whose middle, and in whose neighbours' middle, the lips are shut is silent but for a murmured m.
+    # A frame is silent, except for a murmured m, if the lips are closed in its middle and in its neighbours' middle.
     opening = np.pad(said.opening, 1)
     shut = np.maximum(np.maximum(opening[:-2], opening[1:-1]), opening[2:]) == 0.0
     assert shut.any()
     assert decibels[shut].max() < np.median(decibels[said.opening > 0.3]) - 12.0
-    # Single closures between vowels count too, on the whole.
+    # On average, single closures between vowels are quieter too.
     assert np.median(decibels[said.opening == 0.0]) < np.median(decibels[said.opening > 0.3]) - 20.0
 
 
@@ -79,7 +79,7 @@ def test_rounded_vowels_are_narrow_and_low_in_frequency(utterance: Utterance):
     assert np.median(centre[rounded]) < np.median(centre[spread]) - 300.0
 
 
-def test_every_utterance_is_as_loud_and_as_silent_at_its_ends_as_any_other():
+def test_every_utterance_has_the_same_loudness_and_the_same_silence_at_its_ends():
     takes = [speak(SECONDS, seed, take).waveform for seed in range(3) for take in range(2)]
     levels = [float(np.sqrt(np.mean(waveform**2))) for waveform in takes]
     assert max(levels) / min(levels) < 1.02
@@ -89,7 +89,7 @@ def test_every_utterance_is_as_loud_and_as_silent_at_its_ends_as_any_other():
         assert audible[-1] == pytest.approx(SECONDS - 0.2, abs=0.13)
 
 
-def test_pictures_are_the_same_for_a_seed_and_never_still():
+def test_a_seed_repeats_its_pictures_and_they_never_stand_still():
     gap, width = np.full(3, 0.4, np.float32), np.zeros(3, np.float32)
     first, again, other = (list(talk(gap, width, seed)) for seed in (0, 0, 1))
     assert first[0].shape == (SIDE, SIDE, 3)
@@ -99,7 +99,7 @@ def test_pictures_are_the_same_for_a_seed_and_never_still():
     assert (first[0] != first[1]).any()
 
 
-def test_the_clips_show_one_picture_with_two_sounds(clips: tuple[Path, Path]):
+def test_the_clips_have_the_same_pictures_and_different_sound(clips: tuple[Path, Path]):
     in_sync, dubbed = clips
     assert (in_sync.name, dubbed.name) == ("in_sync.mp4", "dubbed.mp4")
     assert sorted(in_sync.parent.iterdir()) == sorted(clips)

@@ -34,7 +34,7 @@ on_fixtures = settings(deadline=None, max_examples=20, suppress_health_check=[He
 
 @pytest.fixture
 def make(tmp_path: Path, flash_and_click: Callable[..., float]) -> Maker:
-    """Makes a clip in the test's folder; gives its path and the moment of its flash and click."""
+    """Writes a clip to the test's folder and returns its path and the time of its flash and click."""
     return lambda name="clip.mp4", **recipe: (tmp_path / name, flash_and_click(tmp_path / name, **recipe))
 
 
@@ -55,7 +55,7 @@ def click(path, warnings=None):
 
 
 def assert_together(path, moment, source_step=STEP, padding=0.0):
-    """Click and flash are at `moment`, up to `padding` later; nothing is reported as damaged."""
+    """Click and flash are at `moment` or up to `padding` later, without warnings."""
     warnings = []
     seen, heard = flashes(path, warnings)[0], click(path, warnings)
     assert moment - 1e-3 <= heard <= moment + padding + 1e-3
@@ -70,7 +70,7 @@ def ffmpeg(*arguments):
 
 
 def read_all(path):
-    """Everything that is in a file: (information, number of frames, number of samples, warnings)."""
+    """Read a whole file: (information, number of frames, number of samples, warnings)."""
     warnings = []
     return probe(path), len(list(frames(path, warnings=warnings))), len(sound(path, warnings)), warnings
 
@@ -113,9 +113,9 @@ class TestOneClock:
         ],
     )
     def test_any_container(self, make, name, recipe):
-        """Time 0 is where the first stream starts, whatever number the container gives it."""
+        """Time 0 is the start of the first stream, whatever time the container gives it."""
         path, moment = make(name, **recipe)
-        # Where the container cannot say that AAC starts with 64 ms of padding, that padding is the file's start.
+        # If the container cannot mark the 64 ms of padding at the start of AAC, the padding is the file's start.
         assert_together(path, moment, padding=0.065)
         assert probe(path).duration == pytest.approx(2.0, abs=0.12)
 
@@ -165,7 +165,7 @@ class TestGrid:
     @on_fixtures
     @given(gaps=st.lists(st.integers(5, 300), min_size=1, max_size=12), lead=st.integers(0, 500), data=st.data())
     def test_shows_the_nearest_picture(self, make, gaps, lead, data):
-        """Exactly 25 frames a second from the first picture on; in a long pause the last picture stays."""
+        """Exactly 25 frames per second from the first picture on; in a long pause the last picture is repeated."""
         times = (lead + np.cumsum([0, *gaps])) / 1000
         at = data.draw(st.sampled_from(list(times)))
         path, moment = make("clip.mkv", times=times, at=at, sound="pcm_s16le")
@@ -179,7 +179,7 @@ class TestGrid:
                 assert (frame.image.mean() > 128) == (moment - 1e-6 <= source < moment + 0.1195)
 
     @pytest.mark.parametrize("fps", [25, 30, 60])
-    def test_a_later_start_leaves_the_grid_where_it_is(self, make, fps):
+    def test_a_later_start_does_not_move_the_grid(self, make, fps):
         path, _ = make(fps=fps)
         window = list(frames(path, 0.51, 1.5))
         assert window[0].time == pytest.approx(0.52)
@@ -189,7 +189,7 @@ class TestGrid:
 
 
 class TestTransportStreamsJoined:
-    """MPEG-TS files may be joined by joining their bytes."""
+    """Joins MPEG-TS files by joining their bytes."""
 
     @pytest.fixture
     def join(self, make, tmp_path):
@@ -200,7 +200,7 @@ class TestTransportStreamsJoined:
 
         return joined
 
-    def test_another_sample_rate_layout_and_size_behind(self, join):
+    def test_another_sample_rate_layout_and_size_after_a_while(self, join):
         path = join(clock=3.5, at=1.2, rate=44_100, layout="stereo", size=(96, 80))
         clicks = np.flatnonzero(np.abs(sound(path)) > 0.3) / RATE
         assert flashes(path)[0] == pytest.approx(clicks[0], abs=STEP)
@@ -214,7 +214,7 @@ class TestTransportStreamsJoined:
         assert len(sound(path)) / RATE == pytest.approx(10.7, abs=0.15)
 
     @pytest.mark.parametrize("clock", [1.4, 5000.0])
-    def test_times_that_jump_leave_the_first_recording(self, join, clock):
+    def test_only_the_first_recording_counts_where_times_jump(self, join, clock):
         _, pictures, samples, warnings = read_all(join(clock=clock))
         assert pictures == 2 * FPS
         assert samples / RATE == pytest.approx(2.1, abs=0.05)
@@ -227,7 +227,7 @@ class TestPictures:
 
     @pytest.fixture
     def turned(self, tmp_path):
-        """A clip whose header asks to be turned clockwise (ISO 14496-12: x' = ax + cy, y' = bx + dy)."""
+        """A clip with a clockwise rotation in its header (ISO 14496-12: x' = ax + cy, y' = bx + dy)."""
 
         def turn(degrees):
             write_clip(tmp_path / "turned.mp4", [self.QUARTERS] * 3, None, crf=1)
@@ -247,7 +247,7 @@ class TestPictures:
 
     @needs_ffmpeg
     @pytest.mark.parametrize("degrees", [90, 270])
-    def test_rotation_is_that_of_ffmpeg(self, turned, degrees):
+    def test_rotation_equals_that_of_ffmpeg(self, turned, degrees):
         image = next(frames(turned(degrees))).image
         raw = ffmpeg("-i", turned(degrees), "-frames:v", "1", "-pix_fmt", "gray", "-f", "rawvideo", "-")
         np.testing.assert_allclose(image, np.frombuffer(raw, np.uint8).reshape(64, 48), atol=2)
@@ -285,7 +285,7 @@ class TestMissingStreams:
         assert (info.has_video, info.has_audio, pictures, warnings) == (False, True, 0, [])
         assert samples / RATE == pytest.approx(2.0, abs=0.1)
 
-    def test_a_cover_is_no_moving_picture(self, tmp_path):
+    def test_a_cover_image_is_not_a_moving_picture(self, tmp_path):
         with av.open(str(tmp_path / "clip.mp3"), "w") as container:
             audio, cover = container.add_stream("libmp3lame", rate=16_000), container.add_stream("png", rate=1)
             cover.width, cover.height, cover.pix_fmt, cover.disposition = 16, 16, "rgb24", Disposition.attached_pic
@@ -374,7 +374,7 @@ class TestRefusals:
         assert self.refused(tmp_path / "\0.mp4") == "no such file"
         assert "name too long" in self.refused(tmp_path / f"{'x' * 300}.mp4")
 
-    def test_no_regular_file(self, tmp_path):
+    def test_not_a_regular_file(self, tmp_path):
         os.mkfifo(tmp_path / "pipe.mp4")
         assert self.refused(tmp_path) == "is a directory"
         assert self.refused(tmp_path / "pipe.mp4") == "is not a regular file"
@@ -400,7 +400,7 @@ class TestRefusals:
         (tmp_path / f"list.{suffix}").write_text(playlist.format(other.name))
         self.refused(tmp_path / f"list.{suffix}")
 
-    def test_a_picture_too_large_to_be_true(self, make):
+    def test_a_picture_size_that_is_too_large(self, make):
         path, _ = make("clip.avi", picture="rawvideo", sound=None, pix_fmt="yuv420p", seconds=0.2, at=0.0)
         data = path.read_bytes()
         size = data.index(b"strf") + 12  # BITMAPINFOHEADER's biWidth, biHeight
@@ -414,7 +414,7 @@ class TestRefusals:
         "name",
         ["здравствуй 你好 é.mp4", "http:x.mp4", "a:b.mp4", "-i.mp4", "%d.mp4", "concat:a|b.mp4", "pipe:0", "?*[x]"],
     )
-    def test_any_name_is_only_a_name(self, other, monkeypatch, name):
+    def test_file_names_are_never_taken_for_options_or_protocols(self, other, monkeypatch, name):
         monkeypatch.chdir(other.parent)
         shutil.copy(other, name) if not name.startswith("-") else shutil.copy(other, f"./{name}")
         assert probe(name).duration == pytest.approx(0.2, abs=0.1)
@@ -424,7 +424,7 @@ class TestRefusals:
 class TestAudioReader:
     @on_fixtures
     @given(cuts=st.lists(st.integers(0, 40_000), max_size=12))
-    def test_reading_in_pieces_is_reading_whole(self, make, cuts):
+    def test_pieces_equal_the_whole_sound(self, make, cuts):
         path, _ = make(at=0.7, picture=None, sound="pcm_s16le", name="clip.wav")
         whole = np.pad(sound(path), (0, 10_000))
         reader, cuts = reader_of(path), sorted(cuts)
@@ -445,8 +445,60 @@ class TestAudioReader:
             reader.read(4000, 9000)
 
 
+class TestSound:
+    @pytest.fixture
+    def opened(self, monkeypatch):
+        """The files decoded so far, in order."""
+        paths = []
+
+        def counted(path, warnings=None):
+            paths.append(path)
+            return audio_blocks(path, warnings)
+
+        monkeypatch.setattr("avsync.media.audio.audio_blocks", counted)
+        return paths
+
+    def passes(self, sound):
+        """All samples by blocks, and by a reader in pieces of 0.3 s."""
+        whole = np.concatenate(list(sound.blocks()))
+        reader = sound.reader()
+        pieces = [reader.read(start, min(start + 4800, len(whole))) for start in range(0, len(whole), 4800)]
+        return whole, np.concatenate(pieces)
+
+    def test_a_short_file_is_decoded_once(self, make, opened):
+        path, _ = make(at=0.7)
+        by_blocks, by_reader = self.passes(Sound(path))
+        assert opened == [path]
+        np.testing.assert_array_equal(by_blocks, sound(path))
+        np.testing.assert_array_equal(by_reader, by_blocks)
+
+    def test_a_file_longer_than_the_limit_is_decoded_on_every_pass_and_sounds_the_same(self, make, opened):
+        path, _ = make(at=0.7)
+        by_blocks, by_reader = self.passes(Sound(path, max_kept_seconds=0.5))
+        assert opened == [path, path]
+        np.testing.assert_array_equal(by_blocks, sound(path))
+        np.testing.assert_array_equal(by_reader, by_blocks)
+
+    def test_a_pass_that_ends_early_keeps_nothing(self, make, opened):
+        path, _ = make()
+        some = Sound(path)
+        next(some.blocks())
+        assert len(np.concatenate(list(some.blocks()))) == len(sound(path))
+        assert opened == [path, path]
+
+    @pytest.mark.parametrize("limit", [600.0, 0.0])
+    def test_damage_is_reported_once(self, make, limit):
+        path, _ = make(seconds=4.0, options={"movflags": "faststart"}, sound="pcm_s16le")
+        path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+        expected, warnings = [], []
+        sound(path, expected)
+        some = Sound(path, warnings, max_kept_seconds=limit)
+        self.passes(some)
+        assert warnings == expected != []
+
+
 def test_memory_is_flat_in_length(make):
-    """Ten minutes: three hundred times the blocks, not the memory."""
+    """Ten minutes, three hundred times as many blocks, in the same memory."""
     path, _ = make("long.mkv", seconds=600, fps=5, picture="mpeg4", sound="pcm_s16le", rate=8000, size=(320, 240))
     reader, process, used = reader_of(path), psutil.Process(), []
     for index, frame in enumerate(frames(path)):
@@ -459,7 +511,7 @@ def test_memory_is_flat_in_length(make):
 
 class TestWriteClip:
     @pytest.mark.parametrize(("rate", "fps"), [(16_000, 25), (44_100, 29.97), (48_000, 50)])
-    def test_what_is_written_is_what_is_read(self, tmp_path, rate, fps):
+    def test_a_written_clip_reads_back(self, tmp_path, rate, fps):
         ramp = [np.full((48, 64, 3), 2 * index, np.uint8) for index in range(round(2 * fps))]
         tone = np.sin(np.arange(2 * rate) * 2 * np.pi * 440 / rate, dtype=np.float32)
         write_clip(tmp_path / "clip.mp4", ramp, tone, fps=fps, rate=rate)
@@ -471,7 +523,7 @@ class TestWriteClip:
         heard, truth = sound(tmp_path / "clip.mp4")[8000:16_000], np.arange(8000, 16_000) * 2 * np.pi * 440 / RATE
         assert np.corrcoef(heard, np.sin(truth))[0, 1] > 0.99
 
-    def test_nothing_is_left_of_a_clip_that_fails(self, tmp_path):
+    def test_a_failed_clip_leaves_no_file(self, tmp_path):
         def pictures():
             yield np.zeros((48, 64), np.uint8)
             raise RuntimeError("the renderer broke")

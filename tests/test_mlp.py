@@ -1,4 +1,4 @@
-"""The head of AVH-Align: what it computes, what it is fed with, and that it learns."""
+"""The head of AVH-Align: its lattice, its loss, its batches, and that it learns."""
 
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -51,15 +51,15 @@ def model():
 
 
 def pair_by_pair(model, clip):
-    """The lattice of one clip as the paper defines it: every pair by itself, zero vectors outside the clip."""
+    """The lattice of one clip as the paper defines it: pair by pair, zero vectors outside the clip."""
     number = model.mlp[0].weight.dtype
     lips, speech = (normalize(torch.from_numpy(clip.read(name)).to(number), dim=1) for name in ("lips", "speech"))
     rows = []
     for t in range(len(lips)):
         row = []
         for at in range(t - TAU, t + TAU + 1):
-            heard = speech[at] if 0 <= at < len(speech) else torch.zeros(SPEECH, dtype=number)
-            row.append(model.mlp(torch.cat([model.visual_proj(lips[t]), model.audio_proj(heard)])))
+            other = speech[at] if 0 <= at < len(speech) else torch.zeros(SPEECH, dtype=number)
+            row.append(model.mlp(torch.cat([model.visual_proj(lips[t]), model.audio_proj(other)])))
         rows.append(torch.cat(row))
     return torch.stack(rows)
 
@@ -76,7 +76,7 @@ def batches_of(clips, size):
 
 class TestLattice:
     @pytest.mark.parametrize("frames", [1, 2, 40])
-    def test_each_pair_is_judged_as_if_alone(self, model, frames):
+    def test_equals_the_definition_pair_by_pair(self, model, frames):
         some = clip(frames, seed=1)
         lips, speech, weight = (torch.from_numpy(some.read(name)) for name in ("lips", "speech", "speech_share"))
         lattice = model.lattice(lips.float(), speech.float(), weight)
@@ -85,7 +85,7 @@ class TestLattice:
             lattice[inside(frames)], pair_by_pair(model, some)[inside(frames)].detach(), atol=1e-5, rtol=0
         )
 
-    def test_there_is_none_outside_the_clip(self, model):
+    def test_is_nan_outside_the_clip(self, model):
         lattice = model.lattice(torch.randn(20, LIPS), torch.randn(20, SPEECH), torch.ones(20))
         assert torch.equal(lattice.isnan(), ~inside(20))
 
@@ -94,7 +94,7 @@ class TestLattice:
         scaled = model.lattice(3 * lips, speech / 7, weight)
         torch.testing.assert_close(scaled, model.lattice(lips, speech, weight), equal_nan=True)
 
-    def test_it_takes_the_features_it_was_made_for(self, model):
+    def test_accepts_only_features_of_its_dimensions(self, model):
         assert model.accepts(LIPS, SPEECH)
         assert not model.accepts(SPEECH, LIPS)
 
@@ -105,8 +105,8 @@ class TestLattice:
 
 
 class TestLoss:
-    def test_it_and_its_gradients_are_those_of_the_pairs_one_by_one(self, model):
-        model.double()  # else a ReLU at its kink makes gradients differ by chance
+    def test_loss_and_gradients_equal_those_computed_pair_by_pair(self, model):
+        model.double()  # in float32, gradients differ by chance at the kink of a ReLU
         clips = [clip(35, seed=1, silent=5), clip(3, seed=2), clip(50, seed=3)]
         (batch,) = batches_of(clips, size=1024)
         model.loss(*batch).backward()
@@ -120,7 +120,7 @@ class TestLoss:
         for name, parameter in model.named_parameters():
             torch.testing.assert_close(ours[name], parameter.grad, atol=1e-7, rtol=0, msg=name)
 
-    def test_it_is_minus_the_log_softmax_at_no_offset(self):
+    def test_is_minus_the_log_softmax_at_offset_0(self):
         lattice = torch.zeros(2, K)
         lattice[1, TAU] = 5.0
         expected = [np.log(K), np.log(np.exp(5.0) + K - 1) - 5.0]
@@ -131,7 +131,7 @@ class TestLoss:
         (both,), (one,) = batches_of([spoken, silent], 1024), batches_of([spoken], 1024)
         torch.testing.assert_close(model.loss(*both), model.loss(*one))
 
-    def test_where_nobody_speaks_there_is_nothing_to_learn(self, model):
+    def test_is_0_without_a_gradient_where_nobody_speaks(self, model):
         (batch,) = batches_of([clip(20, seed=1, silent=20)], 1024)
         loss = model.loss(*batch)
         loss.backward()
@@ -152,7 +152,7 @@ class TestPublishedWeights:
         **{f"mlp.{i}.{part}": (size,) for i, size in {1: 512, 4: 256, 7: 128}.items() for part in ("weight", "bias")},
     }
 
-    def test_they_load(self):
+    def test_published_weights_load(self):
         published = {"state_dict": {name: torch.randn(shape) for name, shape in self.SHAPES.items()}, "epoch": 3}
         model = MLPAligner(MLPConfig())
         model.load_state_dict(published["state_dict"], strict=True)
@@ -169,14 +169,14 @@ class TestPublishedWeights:
 class TestBatches:
     CLIPS = tuple(clip(frames, seed) for seed, frames in enumerate([70, 1, 9, 120, 33]))
 
-    def test_they_hold_every_frame_once(self):
+    def test_every_frame_is_in_one_batch(self):
         batches = batches_of(self.CLIPS, size=50)
         assert [len(batch.lips) for batch in batches] == [50, 50, 50, 50, 33]
         for name in ("lips", "speech_share"):
             in_batches = torch.cat([getattr(batch, name) for batch in batches])
             assert np.array_equal(in_batches, np.concatenate([c.read(name) for c in self.CLIPS]))
 
-    def test_a_frame_hears_its_own_clip_also_where_that_is_cut(self):
+    def test_candidates_come_from_the_frames_own_clip_also_where_it_is_cut(self):
         batches = batches_of(self.CLIPS, size=50)
         windows = torch.cat([batch.speech[batch.candidates] for batch in batches])
         expected = []
@@ -185,12 +185,12 @@ class TestBatches:
             expected += [padded[t : t + K] for t in range(c.frames())]
         assert np.array_equal(windows, np.stack(expected))
 
-    def test_they_hold_no_more_speech_than_is_heard(self):
+    def test_a_batch_holds_only_speech_that_is_a_candidate(self):
         (first, *_) = batches_of([clip(1000, seed=0)], size=50)
         assert len(first.speech) == 1 + 50 + TAU
         assert set(first.candidates.flatten().tolist()) == set(range(len(first.speech)))
 
-    def test_candidates_of_a_passage_are_those_of_the_clip(self):
+    def test_candidates_of_a_range_are_those_of_the_clip(self):
         assert torch.equal(candidate_rows(40, 7, 19), candidate_rows(40)[7:19])
 
 
@@ -200,7 +200,7 @@ class TestMLPData:
         data.trainer = SimpleNamespace(current_epoch=number)
         return torch.cat([batch.lips for batch in data.train_dataloader()])
 
-    def test_an_epoch_is_the_same_each_time(self):
+    def test_the_same_seed_and_epoch_give_the_same_batches(self):
         assert torch.equal(self.epoch(3), self.epoch(3))
 
     def test_epochs_and_seeds_differ_in_order_only(self):
@@ -215,7 +215,7 @@ class TestMLPData:
 
 
 def echo(frames, seed):
-    """A clip whose lips say what its speech says."""
+    """A clip with features of lips that match its features of speech."""
     rng = np.random.default_rng(seed)
     speech = rng.normal(size=(frames, SPEECH)).astype(np.float16)
     lips = np.pad(speech, ((0, 0), (0, LIPS - SPEECH)))
@@ -242,7 +242,7 @@ class TestTraining:
         trainer.fit(module, datamodule=MLPData(train, validation, FramesConfig(frames=128)), ckpt_path=resume)
         return module, trainer
 
-    def test_lips_learn_to_find_their_speech(self, tmp_path):
+    def test_training_finds_the_matching_speech(self, tmp_path):
         metrics = self.fit(tmp_path, epochs=4)[1].callback_metrics
         guess = np.log(K)
         assert metrics["train_loss"] < guess / 2
@@ -254,7 +254,7 @@ class TestTraining:
         assert metrics["val_loss"] == pytest.approx(np.log(K), abs=0.2)
         assert metrics["val_accuracy"] < 0.3
 
-    def test_a_resumed_training_ends_where_a_whole_one_does(self, tmp_path):
+    def test_a_resumed_training_gives_the_same_weights_as_an_uninterrupted_one(self, tmp_path):
         whole, _ = self.fit(tmp_path, epochs=3)
         _, trainer = self.fit(tmp_path, epochs=2)
         trainer.save_checkpoint(tmp_path / "two.ckpt")

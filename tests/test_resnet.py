@@ -1,4 +1,4 @@
-"""The lip encoder that is trained beside frozen speech features, on clips that the tests make up."""
+"""The ResNet aligner: network, augmentation, segments and training on synthetic clips."""
 
 import subprocess
 import sys
@@ -19,7 +19,8 @@ from avsync.align.resnet.transforms import MouthTransforms
 from avsync.config import OptimConfig, SegmentsConfig
 from avsync.datasets.record import REAL_TYPE, ClipRecord
 from avsync.errors import UsageError
-from avsync.train.fit import Run
+from avsync.train.recipes import Training
+from avsync.train.run import Run
 
 DIM = 6
 SMALL = ResNetConfig(speech_dim=DIM, width=8, features=4)
@@ -42,7 +43,7 @@ def model():
 
 @dataclass(frozen=True)
 class MadeUpClip:
-    """Frame t shows the grey level t, sounds as t, and is all speech."""
+    """Frame t is a picture of grey level t with speech features t; all of it is speech."""
 
     record: ClipRecord
     length: int
@@ -69,7 +70,7 @@ def made_up(speaker, length=40):
 
 
 class TestNetwork:
-    def test_its_stem_is_the_usual_one_of_lip_reading(self):
+    def test_the_stem_equals_the_3d_convolution_of_lip_reading(self):
         network, mouths = MouthResNet().eval(), crops(1, 6, 88, 88)
         seen = []
         network.trunk.conv1.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
@@ -79,7 +80,7 @@ class TestNetwork:
         expected = conv3d((ends / 127.5 - 1)[:, None], kernel, stride=(1, 2, 2), padding=(0, 3, 3))
         torch.testing.assert_close(seen[0], expected[0].transpose(0, 1), atol=1e-4, rtol=1e-4)
 
-    def test_a_frame_is_seen_with_two_before_and_two_after_it(self):
+    def test_a_feature_depends_on_two_frames_before_and_after(self):
         network, mouths = MouthResNet().eval(), crops(1, 12, 88, 88)
         other = mouths.clone()
         other[0, 6] = 0
@@ -95,7 +96,7 @@ class TestNetwork:
             torch.testing.assert_close(network(mouths), whole, atol=1e-4, rtol=1e-4)
         assert whole.shape == (1, frames, 512)
 
-    def test_crops_are_cut_in_the_middle(self):
+    def test_centre_cuts_the_middle_of_crops(self):
         mouths = pad(torch.ones(2, 88, 88, dtype=torch.uint8), (4, 4, 4, 4))
         assert centre(mouths).min() == 1
 
@@ -108,16 +109,18 @@ class TestAligner:
 
     def test_every_parameter_learns(self, model):
         model.train()
-        fit = model.lip_features(crops(2, 5, 88, 88)) * model.speech_features(torch.randn(2, 5, DIM)) * model.temperature
+        fit = (
+            model.lip_features(crops(2, 5, 88, 88)) * model.speech_features(torch.randn(2, 5, DIM)) * model.temperature
+        )
         (fit * torch.randn(4)).sum().backward()
         assert [name for name, value in model.named_parameters() if value.grad is None] == []
 
     def test_a_face_and_its_mirror_image_are_the_same(self, model):
         mouth, speech = crops(5, 96, 96), torch.randn(5, DIM).half()
-        (lips, heard), (mirrored, _) = model.encode(mouth, speech), model.encode(mouth.flip(-1), speech)
+        (lips, of_speech), (mirrored, _) = model.encode(mouth, speech), model.encode(mouth.flip(-1), speech)
         torch.testing.assert_close(lips, mirrored, atol=1e-5, rtol=1e-4)
         assert (lips.norm(dim=1) <= 1 + 1e-5).all()
-        torch.testing.assert_close(heard.norm(dim=1), torch.ones(5))
+        torch.testing.assert_close(of_speech.norm(dim=1), torch.ones(5))
 
     def test_fills_a_lattice(self, model):
         lattice = model.lattice(crops(5, 96, 96), torch.randn(5, DIM), torch.ones(5))
@@ -129,7 +132,7 @@ class TestAligner:
         assert not model.accepts(96 * 96, DIM + 1)
         assert not model.accepts(512, DIM)
 
-    def test_comes_back_from_the_disk_as_it_was(self, model, tmp_path):
+    def test_a_loaded_model_equals_the_saved_one(self, model, tmp_path):
         path = tmp_path / "model.safetensors"
         save_checkpoint(model, path, {})
         again = load_checkpoint(path).model
@@ -139,7 +142,7 @@ class TestAligner:
             torch.testing.assert_close(before, after)
 
     @pytest.mark.parametrize("settings", [{"speech_dim": 0}, {"width": 0}, {"features": 5000}, {"dropout": 1.0}])
-    def test_refuses_settings_that_make_no_network(self, settings):
+    def test_refuses_settings_out_of_range(self, settings):
         with pytest.raises(ValueError, match="model"):
             ResNetConfig(**settings)
 
@@ -149,7 +152,7 @@ class TestTransforms:
         torch.manual_seed(seed)
         return MouthTransforms()(mouths)
 
-    def test_all_frames_of_a_clip_are_altered_alike(self):
+    def test_all_frames_of_a_clip_are_augmented_alike(self):
         for still in self.altered(crops(12, 1, 96, 96).expand(-1, 4, -1, -1)):
             assert (still == still[:1]).all()
 
@@ -158,12 +161,12 @@ class TestTransforms:
         levels = self.altered(bright).float().mean(dim=(2, 3))
         assert (levels.diff(dim=1) > 0).all()
 
-    def test_every_clip_is_altered_in_its_own_way(self):
+    def test_every_clip_is_augmented_differently(self):
         altered = self.altered(crops(1, 2, 96, 96).expand(8, -1, -1, -1))
         assert (altered.shape, altered.dtype) == ((8, 2, 88, 88), torch.uint8)
         assert len({clip.numpy().tobytes() for clip in altered}) == 8
 
-    def test_the_same_seed_alters_the_same_way(self):
+    def test_the_same_seed_augments_the_same_way(self):
         mouths = crops(4, 2, 96, 96)
         assert torch.equal(self.altered(mouths), self.altered(mouths))
         assert not torch.equal(self.altered(mouths), self.altered(mouths, seed=4))
@@ -173,7 +176,7 @@ class TestSegments:
     def segments(self, clip, length):
         return [Segments([clip], length, (0, epoch))[0] for epoch in range(20)]
 
-    def test_lips_and_speech_keep_one_clock(self):
+    def test_lips_and_speech_stay_in_sync(self):
         starts = set()
         for mouth, speech, weight in self.segments(made_up("ann"), 16):
             time = mouth[:, 0, 0].float()
@@ -195,8 +198,8 @@ class TestSegments:
 
 
 class TestTraining:
-    def test_learns_which_lips_go_with_which_speech(self):
-        """Mouths open as wide as the speech is loud."""
+    def test_learns_which_lips_match_which_speech(self):
+        """The opening of the mouth determines the speech features."""
         opening = torch.randint(2, 40, (2, 12), generator=torch.Generator().manual_seed(1))
         rows = (torch.arange(88) - 44).abs()
         mouth = torch.where(rows < opening[..., None], 30, 200).byte()[..., None].expand(-1, -1, -1, 88)
@@ -214,14 +217,15 @@ class TestTraining:
             losses.append(loss.item())
         assert losses[-1] < losses[0] / 2
 
-    def test_an_epoch_trains_and_says_how_well(self, tmp_path):
+    def test_an_epoch_trains_and_logs_metrics(self, tmp_path):
         clips = [made_up(name, length) for name, length in (("ann", 20), ("ann", 9), ("bob", 20), ("cid", 18))]
         config = SegmentsConfig(epochs=2, batch_size=2, segment=8, loggers=["csv"], output_dir=str(tmp_path))
-        module = ResNetModule(ResNetAligner(SMALL), OptimConfig(), 0)
+        model = ResNetAligner(SMALL)
+        module, data = ResNetModule(model, OptimConfig(), 0), ResNetData(clips[:2], clips[2:], config)
         before = {name: value.clone() for name, value in module.named_parameters()}
-        figures = Run(config, {}).fit(module, ResNetData(clips[:2], clips[2:], config), clip=1.0)
-        assert set(figures) == {"retrieval", "swap_auc"}
-        assert all(0 <= value <= 1 for value in figures.values())
+        metrics = Run(config, {}).fit(Training(model, module, data, gradient_clip=1.0))
+        assert set(metrics) == {"retrieval", "swap_auc"}
+        assert all(0 <= value <= 1 for value in metrics.values())
         assert "train_loss" in (tmp_path / "csv/version_0/metrics.csv").read_text()
         assert [name for name, value in module.named_parameters() if torch.equal(value, before[name])] == []
 

@@ -1,4 +1,4 @@
-"""What avsync.speech promises: speech is found where it is, whatever surrounds it and however loud it is."""
+"""Speech is found where it is, whatever surrounds it and however loud it is; filterbanks."""
 
 import wave
 from pathlib import Path
@@ -42,7 +42,7 @@ def tone(hertz, seconds=2.0, level=0.3):
 
 
 class TestFindingSpeech:
-    def test_it_lies_between_the_silences(self, segments):
+    def test_is_found_between_silences(self, segments):
         found = segments(np.concatenate([noise(1.5, ROOM), VOICE, noise(2.5, ROOM, 1), VOICE, noise(1, ROOM, 2)]))
         first, second = (found[(found[:, 0] >= a) & (found[:, 1] <= b)] for a, b in [(1.5, 5.5), (8, 12)])
         assert len(first) + len(second) == len(found)
@@ -51,7 +51,7 @@ class TestFindingSpeech:
             assert part[-1, 1] == pytest.approx(at + 3.84, abs=0.12)
             assert np.diff(part).sum() > 2.5
 
-    def test_segments_rise_and_lie_inside_the_file(self, wav):
+    def test_segments_are_sorted_and_inside_the_file(self, wav):
         activity = speech_activity(Sound(wav(VOICE)))
         assert activity.duration == pytest.approx(4.0)
         assert (activity.start, activity.stop) == (activity.segments[0, 0], activity.segments[-1, 1])
@@ -66,8 +66,8 @@ class TestFindingSpeech:
 
     @pytest.mark.parametrize("seconds", [0.04, 0.52, 2.0])
     @pytest.mark.parametrize("level", [0.0, ROOM], ids=["digital zero", "-60 dB"])
-    def test_silence_around_moves_it_and_changes_nothing_else(self, segments, seconds, level):
-        # The voice stops in the middle of a word, and of a step of 10 ms.
+    def test_silence_around_speech_only_shifts_it(self, segments, seconds, level):
+        # The voice is cut in the middle of a word and of a 10 ms step.
         voice = VOICE[3000:46_050]
         around = np.concatenate([noise(seconds, level), voice, noise(seconds, level, seed=1)])
         np.testing.assert_allclose(segments(around) - seconds, segments(voice), atol=0 if level else 0.011, rtol=1e-9)
@@ -77,11 +77,11 @@ class TestFindingSpeech:
         [np.zeros(2 * RATE), noise(3, ROOM), noise(3, 0.1), tone(100), tone(440), tone(3000), noise(0.004), []],
         ids=["zero", "room tone", "loud noise", "hum", "tone", "whistle", "click", "no sample at all"],
     )
-    def test_there_is_none_in_other_sound(self, segments, sound):
+    def test_none_is_found_in_other_sound(self, segments, sound):
         assert segments(sound).shape == (0, 2)
 
-    def test_long_sound_is_read_in_pieces_without_seams(self, segments):
-        """The voice goes on across the 30 s at which a new piece is read."""
+    def test_long_sound_is_read_in_pieces_without_gaps(self, segments):
+        """The voice continues across 30 s, where a new piece starts."""
         found = segments(np.concatenate([VOICE, np.zeros(round(24.3 * RATE), np.float32), VOICE]))
         alone = segments(VOICE)
         assert found[-1, 1] - 28.3 == pytest.approx(alone[-1, 1], abs=0.02)
@@ -110,19 +110,41 @@ class TestOtherRules:
         assert activity.duration == 1 + 33 / RATE
 
 
+class TestLeadingSilence:
+    @pytest.mark.parametrize("trim", ["default", "paper", "none"])
+    @pytest.mark.parametrize("first", [0, 640, 12_345])
+    def test_ends_at_the_first_sample_above_the_threshold(self, wav, trim, first):
+        sound = np.full(2 * RATE, 0.0004, np.float32)
+        sound[first] = -0.001
+        assert speech_activity(Sound(wav(sound)), trim).leading_silence == first / RATE
+
+    def test_is_the_whole_duration_where_no_sample_is_above_it(self, wav):
+        assert speech_activity(Sound(wav(np.full(RATE, 0.0004)))).leading_silence == 1.0
+
+    def test_is_unknown_without_samples(self, wav):
+        assert np.isnan(speech_activity(Sound(wav([]))).leading_silence)
+
+
+def test_activity_does_not_depend_on_whether_the_sound_is_kept(wav):
+    path = wav(np.concatenate([noise(1.5, ROOM), VOICE, noise(1, ROOM)]))
+    kept, decoded_again = (speech_activity(Sound(path, max_kept_seconds=limit)) for limit in (600, 0.1))
+    np.testing.assert_array_equal(kept.segments, decoded_again.segments)
+    assert (kept.duration, kept.leading_silence) == (decoded_again.duration, decoded_again.leading_silence)
+
+
 class TestOnFrames:
     ACTIVITY = SpeechActivity(np.array([[0.1, 0.3], [0.5, 1.0]]), 2.0)
 
-    def test_each_frame_holds_the_share_of_its_40_ms(self):
+    def test_each_frame_has_the_share_of_its_40_ms(self):
         share = self.ACTIVITY.on_frames(0.0, 10)
         np.testing.assert_allclose(share, [0, 0, 0.5, 1, 1, 1, 1, 0.5, 0, 0], atol=1e-6)
         assert share.dtype == np.float32
 
     @pytest.mark.parametrize("start", [-0.5, 0.0, 0.013])
-    def test_together_they_hold_all_speech(self, start):
+    def test_the_shares_add_up_to_all_speech(self, start):
         assert self.ACTIVITY.on_frames(start, 70).sum() / FPS == pytest.approx(0.7, abs=1e-5)
 
-    def test_no_speech_no_share(self):
+    def test_shares_are_0_without_speech(self):
         assert not SpeechActivity(np.zeros((0, 2)), 2.0).on_frames(0.0, 5).any()
 
 

@@ -1,4 +1,4 @@
-"""Speech features of transformers' models: the tests make tiny ones with random weights, in the hub's format."""
+"""Speech features of transformers' models, with tiny models of random weights in the hub's format."""
 
 import json
 import socket
@@ -35,14 +35,14 @@ VARIANTS = [(kind, form) for kind in MODELS for form in ("base", "large")]
 
 
 def saved(folder, kind="hubert", form="base", *, normalize=True, **settings):
-    """A tiny model of random weights, written as the hub has it, and loaded by transformers alone."""
+    """Write a tiny model of random weights in the hub's format, and return it."""
     config_class, model_class = MODELS[kind]
     tiny = {"hidden_size": WIDTH, "num_hidden_layers": LAYERS, "num_attention_heads": 2, "intermediate_size": 24}
     tiny |= {"conv_dim": (8,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4}
     torch.manual_seed(0)
     model = model_class(config_class(**tiny, **(BASE if form == "base" else LARGE), **settings)).eval()
     for parameter in model.encoder.layers.parameters():
-        parameter.data *= 10 if parameter.ndim == 2 else 1  # else attention looks everywhere alike
+        parameter.data *= 10 if parameter.ndim == 2 else 1  # otherwise attention is near-uniform
     model.save_pretrained(folder)
     says = {"do_normalize": normalize, "sampling_rate": 16000, "feature_extractor_type": "Wav2Vec2FeatureExtractor"}
     (folder / "preprocessor_config.json").write_text(json.dumps(says))
@@ -66,7 +66,7 @@ def clip_of(waveform, speech=None):
 
 def noise(frames, seed=0):
     rng = np.random.default_rng(seed)
-    loudness = np.repeat(rng.uniform(0.01, 0.2, frames), SAMPLES)  # as syllables have it
+    loudness = np.repeat(rng.uniform(0.01, 0.2, frames), SAMPLES)  # as in syllables
     return (0.02 + loudness * rng.standard_normal(frames * SAMPLES)).astype(np.float32)
 
 
@@ -76,7 +76,7 @@ def distance(a, b):
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch):
-    """Nothing is asked of a network."""
+    """Fail on any connection."""
 
     def refuse(*_):
         raise AssertionError("a connection is opened")
@@ -97,8 +97,8 @@ class TestFeatures:
 
     @pytest.mark.parametrize("layer", [1, 2, LAYERS, None])
     @pytest.mark.parametrize(("kind", "form"), VARIANTS)
-    def test_a_layer_is_that_of_the_whole_model(self, tmp_path, kind, form, layer):
-        """As transformers computes it; the norm that follows the last layer belongs to the last hidden state only."""
+    def test_a_layer_equals_that_of_the_whole_model(self, tmp_path, kind, form, layer):
+        """As transformers computes it; the norm after the last layer is part of the last hidden state only."""
         model, waveform = saved(tmp_path, kind, form), noise(30)
         sound = (waveform - waveform.mean()) / np.sqrt(waveform.var() + 1e-7)
         taken = {}
@@ -112,7 +112,7 @@ class TestFeatures:
         (features,) = load_speech_ssl(str(tmp_path), layer, CPU).encode_speech([clip_of(waveform)])
         torch.testing.assert_close(features, expected, atol=1e-4, rtol=1e-4)
 
-    def test_layers_above_the_one_asked_for_are_not_there(self, tmp_path):
+    def test_layers_above_the_one_read_are_not_built(self, tmp_path):
         saved(tmp_path)
         assert len(load_speech_ssl(str(tmp_path), 2, CPU)._model.encoder.layers) == 2
 
@@ -120,10 +120,10 @@ class TestFeatures:
         ("sample", "changed"), [(39, [9, 10]), (40, [10]), (320, [10]), (599, [10]), (600, [10, 11])]
     )
     def test_each_row_is_centred_on_its_picture(self, tmp_path, sample, changed):
-        """A click is heard in the frame it falls into, and in a neighbour within 40 samples of the border."""
+        """A click changes its own frame, and a neighbour if it is within 40 samples of the border."""
         model = saved(tmp_path, "wav2vec2", "large", normalize=False)
         model.encoder.pos_conv_embed.conv.parametrizations.weight.original0.data.zero_()
-        for layer in model.encoder.layers:  # nothing but the convolutions looks at other frames
+        for layer in model.encoder.layers:  # only the convolutions see other frames
             layer.attention.out_proj.weight.data.zero_()
         model.save_pretrained(tmp_path)
         quiet = noise(20)
@@ -138,7 +138,7 @@ class TestBatches:
         ("kind", "form", "settings"),
         [*((*variant, {}) for variant in VARIANTS), ("hubert", "large", {"conv_pos_batch_norm": True})],
     )
-    def test_a_batch_is_as_one_by_one(self, tmp_path, kind, form, settings, monkeypatch):
+    def test_a_batch_gives_the_same_features_as_single_clips(self, tmp_path, kind, form, settings, monkeypatch):
         monkeypatch.setitem(speech_ssl._BATCH, "cpu", 3)
         saved(tmp_path, kind, form, **settings)
         encoder = load_speech_ssl(str(tmp_path), None, CPU)
@@ -147,12 +147,12 @@ class TestBatches:
         for one, other in zip(alone, encoder.encode_speech(clips), strict=True):
             torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 
-    def test_no_clips_have_no_features(self, tmp_path):
+    def test_no_clips_give_no_features(self, tmp_path):
         saved(tmp_path)
         assert load_speech_ssl(str(tmp_path), None, CPU).encode_speech([]) == []
 
     @pytest.mark.parametrize(("kind", "form"), VARIANTS)
-    def test_chunks_are_nearly_as_one_piece(self, tmp_path, kind, form, monkeypatch):
+    def test_chunks_give_nearly_the_same_features_as_one_piece(self, tmp_path, kind, form, monkeypatch):
         saved(tmp_path, kind, form)
         encoder, clip = load_speech_ssl(str(tmp_path), None, CPU), clip_of(noise(120))
         (whole,) = encoder.encode_speech([clip])
@@ -163,7 +163,7 @@ class TestBatches:
         assert distance(whole, chunked) < 0.02
 
     @pytest.mark.parametrize("frames", [1, CHUNK, CHUNK + 1, 2 * CHUNK, 5000])
-    def test_chunks_cover_every_frame_once_with_others_around_it(self, frames):
+    def test_chunks_cover_every_frame_once_with_context(self, frames):
         chunks = speech_ssl._chunks(frames)
         covered = [frame for first, _, keep in chunks for frame in range(first, frames)[keep]]
         assert covered == list(range(frames))
@@ -176,7 +176,7 @@ class TestBatches:
 class TestSilence:
     @pytest.mark.parametrize(("kind", "form"), VARIANTS)
     def test_moves_neither_gain_nor_statistics(self, tmp_path, kind, form):
-        """Convolutions hear the speech as they did; only attention can tell that there was silence before it."""
+        """The convolutions give the same output for speech; only attention sees the added silence."""
         model = saved(tmp_path, kind, form)
         for layer in model.encoder.layers:
             layer.attention.out_proj.weight.data.zero_()
@@ -188,7 +188,7 @@ class TestSilence:
         before, after = encoder.encode_speech(
             [clip_of(waveform, speech), clip_of(np.concatenate([np.zeros(50 * SAMPLES), waveform]), silent)]
         )
-        # The first frames' positions tell of the clip's beginning, and the first windows reach into the silence.
+        # The first frames' position features depend on the clip's start, and the first windows reach into the silence.
         torch.testing.assert_close(after[55:], before[5:], atol=0.02, rtol=0.02)
 
     def test_a_clip_of_silence_has_finite_features(self, tmp_path):
@@ -200,12 +200,14 @@ class TestSilence:
     def test_neither_does_loudness_where_the_model_is_normalised(self, tmp_path, kind, form):
         saved(tmp_path, kind, form)
         waveform = noise(40)
-        quiet, loud = load_speech_ssl(str(tmp_path), None, CPU).encode_speech([clip_of(waveform), clip_of(3 * waveform)])
+        quiet, loud = load_speech_ssl(str(tmp_path), None, CPU).encode_speech(
+            [clip_of(waveform), clip_of(3 * waveform)]
+        )
         assert distance(quiet, loud) < 1e-3
 
 
 class TestKey:
-    def test_tells_apart_what_gives_other_features(self, tmp_path):
+    def test_differs_where_features_differ(self, tmp_path):
         folders = {name: tmp_path / name for name in ("a", "same", "other", "raw", "kind")}
         for folder in folders.values():
             folder.mkdir()
@@ -234,7 +236,7 @@ class TestErrors:
         path = folder / "config.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | settings))
 
-    def test_a_folder_that_is_not_there(self, tmp_path):
+    def test_a_missing_folder(self, tmp_path):
         assert "no speech model" in self.refused(tmp_path / "nowhere")
 
     def test_a_model_of_another_kind(self, tmp_path):
@@ -243,24 +245,24 @@ class TestErrors:
         assert "type 'bert'" in self.refused(tmp_path)
 
     @pytest.mark.parametrize("layer", [0, LAYERS + 1])
-    def test_a_layer_that_it_does_not_have(self, tmp_path, layer):
+    def test_a_layer_that_does_not_exist(self, tmp_path, layer):
         saved(tmp_path)
-        assert f"give @1 to @{LAYERS}" in self.refused(tmp_path, layer)
+        assert f"choose @1 to @{LAYERS}" in self.refused(tmp_path, layer)
 
     def test_another_frame_rate(self, tmp_path):
         saved(tmp_path)
         self.changed(tmp_path, conv_stride=[5, 2, 2, 2, 2, 2, 1])
-        assert "50 frames a second" in self.refused(tmp_path)
+        assert "50 frames per second" in self.refused(tmp_path)
 
     def test_another_sampling_rate(self, tmp_path):
         saved(tmp_path)
         (tmp_path / "preprocessor_config.json").write_text('{"sampling_rate": 8000}')
         assert "8000 Hz" in self.refused(tmp_path)
 
-    def test_no_word_of_how_the_input_is_normalised(self, tmp_path):
+    def test_a_missing_preprocessor_config(self, tmp_path):
         saved(tmp_path)
         (tmp_path / "preprocessor_config.json").unlink()
-        assert "no preprocessor_config.json" in self.refused(tmp_path)
+        assert "preprocessor_config.json is missing" in self.refused(tmp_path)
 
     @pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00", "[" * 100_000])
     @pytest.mark.parametrize("name", ["config.json", "preprocessor_config.json"])
@@ -292,12 +294,12 @@ class TestErrors:
         assert not (tmp_path / "RUN").exists()
 
     def test_weights_that_are_missing(self, tmp_path):
-        """A model of fewer layers beside a description of more: the others would be random."""
+        """The config has more layers than the weights; the others would be random."""
         saved(tmp_path)
         self.changed(tmp_path, num_hidden_layers=LAYERS + 1)
         assert "no weights encoder.layers.3" in self.refused(tmp_path)
 
-    def test_weights_that_are_not_numbers(self, tmp_path):
+    def test_weights_that_are_not_finite(self, tmp_path):
         model = saved(tmp_path)
         model.feature_projection.projection.bias.data[0] = torch.nan
         model.save_pretrained(tmp_path)

@@ -1,4 +1,4 @@
-"""Weights of others: read without running them, rewritten, found again."""
+"""Published weights: read without running code, converted, found again."""
 
 import argparse
 import builtins
@@ -25,18 +25,17 @@ from typer.testing import CliRunner
 from avsync.align.checkpoint import load_checkpoint
 from avsync.align.mlp import MLPAligner, MLPConfig
 from avsync.cli.weights import weights_app
+from avsync.convert import convert
 from avsync.encoders.avhubert.model import AVHuBERT, AVHuBERTConfig
 from avsync.encoders.avhubert.published import rename
 from avsync.errors import UsageError
 from avsync.weights import find
-from avsync.weights.folder import folder
-from avsync.convert import convert
-from avsync.weights.folder import describe
+from avsync.weights.folder import describe, folder
 from avsync.weights.unpickle import unpickle
 
 GOLDEN = Path(os.environ.get("AVSYNC_SHARED", Path(__file__).parents[2] / "shared")) / "golden"
 FORMAT = "avsync.avhubert/1"
-# Where the tensors do not matter: the ResNet of every AV-HuBERT has 11 M numbers.
+# For tests in which the tensors do not matter: the ResNet of every AV-HuBERT has 11 M values.
 SMALL = {"mask_emb": torch.zeros(20_000)}
 DICTIONARY, TOKENIZER, PROCESSOR = (
     ("fairseq.data.dictionary", "Dictionary"),
@@ -47,7 +46,7 @@ DICTIONARY, TOKENIZER, PROCESSOR = (
 
 @pytest.fixture(autouse=True)
 def weights(tmp_path, monkeypatch):
-    """The folder of weights of this test, in which nothing imports the package that wrote the checkpoints."""
+    """The folder of weights of this test; fails if the package that wrote the checkpoints gets imported."""
     monkeypatch.setenv("AVSYNC_WEIGHTS", str(tmp_path / "weights"))
     yield tmp_path / "weights"
     assert "fairseq" not in sys.modules
@@ -55,7 +54,7 @@ def weights(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def tensors():
-    """An encoder of half precision under its published names, and those that only pre-training needs."""
+    """An encoder in half precision under its published names, with the tensors of pre-training."""
     return avhubert_tensors()
 
 
@@ -80,7 +79,7 @@ def save(content, path, form="zip"):
 
 @pytest.fixture
 def pretrained(tensors, tmp_path, monkeypatch):
-    """Writes a pre-trained checkpoint in either container of PyTorch, with what else lies in it."""
+    """Writes a pre-trained checkpoint in one of PyTorch's two formats, with the helper objects that such files have."""
 
     def write(form="zip", name="tiny.pt", **changed):
         with monkeypatch.context() as patch:
@@ -126,7 +125,7 @@ def run(*words):
 
 
 class Attack:
-    """What a hostile file asks for: `function(*arguments)`, as soon as it is unpickled."""
+    """Calls `function(*arguments)` when it is unpickled."""
 
     def __init__(self, function, *arguments):
         self.call = function, arguments
@@ -135,17 +134,17 @@ class Attack:
         return self.call
 
 
-# Reading what others pickled
+# Reading pickles
 
 
 @pytest.mark.parametrize("form", ["zip", "legacy"])
-def test_both_containers_of_pytorch_are_read_without_the_packages_that_wrote_them(form, pretrained, tensors):
+def test_both_formats_of_pytorch_are_read_without_the_packages_that_wrote_them(form, pretrained, tensors):
     content = unpickle(pretrained(form))
     assert torch.equal(content["model"]["post_extract_proj.weight"], tensors["post_extract_proj.weight"])
     assert content["cfg"]["model"] == OPTIONS
 
 
-def test_helper_classes_are_stood_in_for_by_one_that_keeps_nothing(pretrained):
+def test_objects_of_helper_classes_are_replaced_and_keep_nothing(pretrained):
     (words,) = unpickle(pretrained(model=SMALL))["task_state"]["dictionaries"]
     assert type(words).__module__ == "avsync.weights.unpickle"
     assert vars(words) == {}
@@ -153,7 +152,7 @@ def test_helper_classes_are_stood_in_for_by_one_that_keeps_nothing(pretrained):
 
 @pytest.mark.parametrize("form", ["zip", "legacy", "pickle"])
 @pytest.mark.parametrize("function", [os.system, builtins.exec, builtins.eval, subprocess.call])
-def test_no_code_of_the_file_runs(form, function, pretrained, tmp_path):
+def test_no_code_in_the_file_runs(form, function, pretrained, tmp_path):
     witness = tmp_path / "witness"
     python = f"open({str(witness)!r}, 'w')"
     attack = Attack(function, f"touch '{witness}'" if function is os.system else python)
@@ -171,7 +170,7 @@ def test_no_code_of_the_file_runs(form, function, pretrained, tmp_path):
     assert not witness.exists()
     assert not folder().exists()
     if form != "pickle":
-        assert f"{function.__name__}, which no known checkpoint needs; nothing of it was run" in str(refused.value)
+        assert f"{function.__name__}, which no known checkpoint needs; none of its code was run" in str(refused.value)
 
 
 def test_the_attack_is_real(tmp_path):
@@ -184,7 +183,7 @@ def test_the_attack_is_real(tmp_path):
 @pytest.mark.parametrize(
     "attack",
     [
-        Attack(bytearray, 1 << 40),  # PyTorch would let it pass, and fill the memory
+        Attack(bytearray, 1 << 40),  # PyTorch would allow it and fill the memory
         Attack(torch.Tensor, 1 << 40),
         Attack(argparse.Namespace, "an argument"),
     ],
@@ -194,38 +193,38 @@ def test_nothing_is_called_that_tensors_do_not_need(attack, tmp_path):
         unpickle(save({"model": attack}, tmp_path / "hostile.pt"))
 
 
-def test_names_in_the_style_of_newer_pickles_do_not_slip_through(tmp_path):
+def test_references_in_newer_pickles_are_refused(tmp_path):
     path = tmp_path / "hostile.pt"
     torch.save({"model": Attack(os.getcwd)}, path, pickle_protocol=4)
-    with pytest.raises(UsageError, match="nothing of it was run"):
+    with pytest.raises(UsageError, match="none of its code was run"):
         unpickle(path)
 
 
 @pytest.mark.parametrize("form", ["zip", "legacy"])
 @pytest.mark.parametrize("share", [0, 0.0001, 0.005, 0.05, 0.5, 0.99, 1])
-def test_a_truncated_file_is_one_line(form, share, pretrained):
+def test_a_truncated_file_gives_a_one_line_error(form, share, pretrained):
     path = pretrained(form, model=SMALL)
     os.truncate(path, round((path.stat().st_size - 1) * share))
     started = time.perf_counter()
-    with pytest.raises(UsageError, match="truncated or damaged") as error:
+    with pytest.raises(UsageError, match="truncated, damaged") as error:
         convert(path)
     assert time.perf_counter() - started < 5
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04", b"\x80\x02}q\x00.", b"\x00" * 100_000])
-def test_what_is_no_checkpoint_is_one_line(content, tmp_path):
+def test_a_file_that_is_not_a_checkpoint_gives_a_one_line_error(content, tmp_path):
     path = tmp_path / "x.pt"
     path.write_bytes(content)
-    with pytest.raises(UsageError, match=r"no checkpoint of PyTorch; get the file again$"):
+    with pytest.raises(UsageError, match=r"not a PyTorch checkpoint; get the file again$"):
         convert(path)
 
 
-def test_a_file_that_is_missing_or_holds_no_dict_is_one_line(tmp_path):
+def test_a_file_that_is_missing_or_has_no_dict_gives_a_one_line_error(tmp_path):
     for path in (tmp_path / "none.pt", tmp_path):
         with pytest.raises(UsageError, match="no such file"):
             convert(path)
-    with pytest.raises(UsageError, match="holds no dict"):
+    with pytest.raises(UsageError, match="does not contain a dict"):
         convert(save(torch.zeros(3), tmp_path / "tensor.pt"))
 
 
@@ -235,15 +234,15 @@ def test_a_pickle_that_claims_to_be_huge_is_not_unpacked(tmp_path):
     path = tmp_path / "bomb.pt"
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", bytes(80 << 20))
-    with pytest.raises(UsageError, match="truncated or damaged"):
+    with pytest.raises(UsageError, match="truncated, damaged"):
         convert(path)
 
 
-# Rewriting it
+# Converting
 
 
 @pytest.mark.parametrize("form", ["zip", "legacy"])
-def test_a_pre_trained_encoder_is_rewritten_under_our_names(form, pretrained, tensors, weights):
+def test_a_pre_trained_encoder_is_converted_to_our_names(form, pretrained, tensors, weights):
     source = pretrained(form)
     assert convert(source) == weights / "tiny.safetensors"
     written = load_file(weights / "tiny.safetensors")
@@ -255,7 +254,7 @@ def test_a_pre_trained_encoder_is_rewritten_under_our_names(form, pretrained, te
     assert torch.equal(written["projection.bias"], tensors["post_extract_proj.bias"])
 
 
-def test_the_header_says_what_it_is_and_where_it_is_from(pretrained, weights):
+def test_the_header_has_format_config_source_and_licence(pretrained, weights):
     source = pretrained()
     with safe_open(convert(source), framework="pt") as file:
         header = file.metadata()
@@ -268,13 +267,13 @@ def test_the_header_says_what_it_is_and_where_it_is_from(pretrained, weights):
     assert [path.name for path in weights.iterdir()] == ["tiny.safetensors"]
 
 
-def test_a_fine_tuned_encoder_is_freed_of_its_decoder(fine_tuned, pretrained):
+def test_a_fine_tuned_encoder_loses_its_decoder(fine_tuned, pretrained):
     of_fine_tuned, of_pretrained = load_file(convert(fine_tuned)), load_file(convert(pretrained()))
     assert of_fine_tuned.keys() == of_pretrained.keys()
     assert all(torch.equal(value, of_pretrained[name]) for name, value in of_fine_tuned.items())
 
 
-def test_a_head_becomes_one_of_our_models(head, weights):
+def test_a_head_becomes_a_model_of_avsync(head, weights):
     model, source = head
     path = convert(source)
     assert path == weights / "AVH-Align_AV1M.safetensors"
@@ -290,9 +289,9 @@ def test_a_head_becomes_one_of_our_models(head, weights):
 @pytest.mark.parametrize(
     ("changed", "complaint"),
     [
-        ({"cfg": None, "model": SMALL}, "holds no cfg"),
-        ({"model": [1, 2]}, "holds no model"),
-        ({"model": {1: 2}}, "holds no model"),
+        ({"cfg": None, "model": SMALL}, "has no cfg"),
+        ({"model": [1, 2]}, "has no model"),
+        ({"model": {1: 2}}, "has no model"),
         ({"model": nn.Linear(3, 4).state_dict()}, "lacks resnet.stem.0.weight"),
         ({"model": SMALL, "cfg": {"model": {"encoder_layers": 12}}}, "no option"),
         ({"model": SMALL, "cfg": {"model": {**OPTIONS, "encoder_layers": 10**9}}}, "layers must be"),
@@ -300,7 +299,7 @@ def test_a_head_becomes_one_of_our_models(head, weights):
         ({"model": SMALL, "cfg": {"model": {**OPTIONS, "resnet_relu_type": "relu"}}}, "resnet_relu_type must be prelu"),
         ({"cfg": {"model": {**OPTIONS, "encoder_ffn_embed_dim": 17}}}, "instead of"),
         ({"model": SMALL, "state_dict": nn.Linear(3, 4).state_dict()}, "no usable visual_proj.weight"),
-        ({"model": SMALL, "state_dict": None}, "holds no state_dict"),
+        ({"model": SMALL, "state_dict": None}, "has no state_dict"),
         (
             {"model": SMALL, "state_dict": {"visual_proj.weight": torch.zeros(1).expand(512, 1 << 40)}},
             "no usable visual",
@@ -308,12 +307,12 @@ def test_a_head_becomes_one_of_our_models(head, weights):
         ({"model": SMALL, "cfg": {"model": {**OPTIONS, "encoder_layers": torch.zeros(2)}}}, "no option encoder_layers"),
     ],
 )
-def test_another_architecture_is_one_line(changed, complaint, pretrained, weights):
+def test_another_architecture_gives_a_one_line_error(changed, complaint, pretrained, weights):
     started = time.perf_counter()
     with pytest.raises(UsageError, match=complaint) as error:
         convert(pretrained(**changed))
     assert time.perf_counter() - started < 5
-    assert "known are AV-HuBERT, pre-trained or fine-tuned, and the head of AVH-Align" in str(error.value)
+    assert "only AV-HuBERT (pre-trained or fine-tuned) and the head of AVH-Align can be converted" in str(error.value)
     assert "\n" not in str(error.value)
     assert not weights.exists()
 
@@ -324,15 +323,15 @@ def test_another_architecture_is_one_line(changed, complaint, pretrained, weight
         ("layer_norm.bias", torch.full((64,), torch.nan), "layer_norm.bias is not finite"),
         ("layer_norm.bias", torch.zeros(64, dtype=torch.int64), "layer_norm.bias is torch.int64"),
         ("layer_norm.bias", [0.0] * 64, "lacks layer_norm.bias"),
-        ("ctc.weight", torch.zeros(3), "holds ctc.weight, which this network has not"),
+        ("ctc.weight", torch.zeros(3), "has an unknown tensor ctc.weight"),
     ],
 )
-def test_tensors_that_do_not_fit_are_one_line(name, value, complaint, pretrained, tensors):
+def test_tensors_that_do_not_match_give_a_one_line_error(name, value, complaint, pretrained, tensors):
     with pytest.raises(UsageError, match=complaint):
         convert(pretrained(model={**tensors, name: value}))
 
 
-def test_tensors_that_share_memory_are_written_all_the_same(pretrained, tensors):
+def test_tensors_that_share_memory_are_written(pretrained, tensors):
     shared = torch.zeros(1, dtype=torch.float16).expand(64)
     path = convert(pretrained(model={**tensors, "layer_norm.weight": shared, "layer_norm.bias": shared}))
     assert load_file(path)["layer_norm.bias"].shape == (64,)
@@ -342,14 +341,14 @@ def test_another_checkpoint_of_the_same_name_does_not_replace_the_first(pretrain
     first = convert(pretrained())
     assert convert(pretrained()) == first  # the same file again
     other = pretrained(model={**tensors, "mask_emb": torch.ones(104)})
-    with pytest.raises(UsageError, match="taken by another checkpoint of that name; choose a name with --output"):
+    with pytest.raises(UsageError, match="already taken by another checkpoint; choose a name with --output"):
         convert(other)
     assert convert(other, first) == first
-    with pytest.raises(UsageError, match=r"ending \.safetensors"):
+    with pytest.raises(UsageError, match=r"ends in \.safetensors"):
         convert(other, tmp_path / "x.bin")
 
 
-def test_a_write_that_fails_leaves_nothing_behind(pretrained, weights, monkeypatch):
+def test_a_failed_write_leaves_no_file(pretrained, weights, monkeypatch):
     def full(tensors, path, header):
         Path(path).write_bytes(b"half")
         raise OSError(28, "No space left on device")
@@ -360,7 +359,7 @@ def test_a_write_that_fails_leaves_nothing_behind(pretrained, weights, monkeypat
     assert list(weights.iterdir()) == []
 
 
-# The reference checkpoints, in the containers that the original program wrote
+# The reference checkpoints, in the formats that the original program wrote
 
 
 def published(form, tmp_path):
@@ -376,7 +375,7 @@ def published(form, tmp_path):
     ("form", "keys", "prefix"),
     [("pretrain", "tiny.keys.json", ""), ("finetune", "ckpt_finetune_tiny.keys.json", "encoder.w2v_model.")],
 )
-def test_the_reference_checkpoints_are_rewritten_to_the_last_number(form, keys, prefix, tmp_path):
+def test_the_reference_checkpoints_are_converted_without_a_changed_value(form, keys, prefix, tmp_path):
     path = convert(published(form, tmp_path))
     with safe_open(path, framework="pt") as file:
         config = AVHuBERTConfig(**json.loads(file.metadata()["config"]))
@@ -393,10 +392,10 @@ def test_the_reference_checkpoints_are_rewritten_to_the_last_number(form, keys, 
     assert not written
 
 
-# Finding it again
+# Finding
 
 
-def test_the_folder_of_weights_is_the_users_to_choose(monkeypatch, tmp_path):
+def test_the_user_chooses_the_folder_of_weights(monkeypatch, tmp_path):
     assert folder() == tmp_path / "weights"
     monkeypatch.delenv("AVSYNC_WEIGHTS")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -405,16 +404,16 @@ def test_the_folder_of_weights_is_the_users_to_choose(monkeypatch, tmp_path):
     assert folder() == Path.home() / ".cache" / "avsync" / "weights"
 
 
-def test_weights_are_found_by_path_by_name_and_by_being_the_only_ones(pretrained, head):
+def test_weights_are_found_by_path_by_name_and_without_one_if_they_are_the_only_ones(pretrained, head):
     path = convert(pretrained())
     convert(head[1])
     assert find(str(path), FORMAT) == find("tiny", FORMAT) == find(None, FORMAT) == path
     convert(pretrained(name="other.pt"))
-    with pytest.raises(UsageError, match=r"several are in .*; name one of other, tiny"):
+    with pytest.raises(UsageError, match=r"several in .*; name one of other, tiny"):
         find(None, FORMAT)
 
 
-def test_what_is_not_found_says_how_to_get_it(pretrained, head, weights):
+def test_the_error_for_missing_weights_says_how_to_get_them(pretrained, head, weights):
     for source in (None, "self_large_vox_433h"):
         with pytest.raises(UsageError, match=r"accept the licence at https://.*av_hubert/.*avsync weights convert"):
             find(source, FORMAT)
@@ -426,11 +425,11 @@ def test_what_is_not_found_says_how_to_get_it(pretrained, head, weights):
         find(str(convert(head[1])), FORMAT)
     foreign_file = weights / "foreign.safetensors"
     save_file({"x": torch.zeros(2)}, foreign_file, {"format": "pt"})
-    with pytest.raises(UsageError, match="not AV-HuBERT weights that avsync wrote"):
+    with pytest.raises(UsageError, match="not AV-HuBERT weights written by avsync"):
         find("foreign", FORMAT)
 
 
-def test_a_broken_file_in_the_folder_is_passed_over(pretrained, weights):
+def test_a_broken_file_in_the_folder_is_ignored(pretrained, weights):
     path = convert(pretrained())
     (weights / "broken.safetensors").write_bytes(b"\xff" * 64)
     (weights / "notes.safetensors").write_bytes(path.read_bytes()[:1000])
@@ -438,10 +437,10 @@ def test_a_broken_file_in_the_folder_is_passed_over(pretrained, weights):
     assert describe(weights / "broken.safetensors").format == ""
 
 
-# The verbs
+# The commands
 
 
-def test_convert_prints_what_it_wrote(pretrained, weights):
+def test_convert_prints_the_file_it_wrote(pretrained, weights):
     result = run("convert", pretrained())
     assert result.exit_code == 0
     first, second = result.stdout.splitlines()
@@ -449,7 +448,7 @@ def test_convert_prints_what_it_wrote(pretrained, weights):
     assert second == "licence: AV-HuBERT, non-commercial research"
 
 
-def test_list_shows_licences_and_what_is_here(pretrained, weights):
+def test_list_shows_licences_and_which_weights_are_on_this_machine(pretrained, weights):
     convert(pretrained(name="self_large_vox_433h.pt"))
     convert(pretrained(name="mine.pt"))
     rows = {line.split()[0]: line for line in run("list").stdout.splitlines() if line.strip()}
@@ -462,7 +461,7 @@ def test_list_shows_licences_and_what_is_here(pretrained, weights):
     assert "…" not in "".join(rows.values())
 
 
-def test_importing_the_verbs_is_cheap():
+def test_importing_the_commands_is_cheap():
     code = "import sys, avsync.cli.weights, avsync.weights; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "rich", "huggingface_hub"} & set(done.stdout.split())

@@ -1,4 +1,4 @@
-"""Speech models of the Hugging Face hub: found on this machine, fetched from a stand-in for the hub on it."""
+"""Speech models of the Hugging Face hub: found on this machine, fetched from a local server."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def model_folder(place, weights="model.safetensors"):
     return place
 
 
-def test_a_speech_model_is_found_in_a_folder_among_the_weights_and_in_the_cache_of_the_hub(tmp_path, weights):
+def test_a_speech_model_is_found_by_folder_among_the_weights_and_in_the_cache_of_the_hub(tmp_path, weights):
     name, other = "facebook/hubert-base-ls960", "some/model"
     given = model_folder(tmp_path / "given", "pytorch_model.bin")
     assert ssl_folder(str(given)) == given
@@ -54,7 +54,7 @@ def test_a_speech_model_is_found_in_a_folder_among_the_weights_and_in_the_cache_
     assert ssl_folder(name) == pulled
 
 
-def test_a_speech_model_that_is_not_here_says_how_to_get_it(tmp_path):
+def test_the_error_for_a_missing_speech_model_says_how_to_get_it(tmp_path):
     with pytest.raises(UsageError, match="run: avsync weights pull facebook/hubert-base-ls960"):
         ssl_folder("facebook/hubert-base-ls960")
     with pytest.raises(UsageError, match="hf download some/model"):
@@ -64,7 +64,7 @@ def test_a_speech_model_that_is_not_here_says_how_to_get_it(tmp_path):
             ssl_folder(source)
 
 
-def test_pull_asks_first_so_it_needs_a_terminal_or_yes():
+def test_pull_needs_a_terminal_to_ask_on_or_yes():
     result = run("pull", "facebook/hubert-base-ls960")
     assert isinstance(result.exception, UsageError)
     assert "--yes" in str(result.exception)
@@ -73,12 +73,12 @@ def test_pull_asks_first_so_it_needs_a_terminal_or_yes():
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("self_large_vox_433h", r"accept the licence at .*av_hubert/, get self_large_vox_433h.pt there, .* convert"),
+        ("self_large_vox_433h", r"accept the licence at .*av_hubert/, download self_large_vox_433h.pt, .* convert"),
         ("AVH-Align_AV1M", r"accept the licence at https://github.com/bit-ml/AVH-Align"),
         ("some/model", r"read its licence, then fetch it yourself"),
     ],
 )
-def test_pull_fetches_only_what_may_be_fetched(name, complaint):
+def test_pull_fetches_only_models_that_may_be_fetched(name, complaint):
     result = run("pull", name, "--yes")
     assert isinstance(result.exception, UsageError)
     with pytest.raises(UsageError, match=complaint):
@@ -86,7 +86,7 @@ def test_pull_fetches_only_what_may_be_fetched(name, complaint):
 
 
 class Hub(BaseHTTPRequestHandler):
-    """A stand-in for the hub on this machine: one model, its files and their sizes."""
+    """A local server in place of the hub, with one model, its files and their sizes."""
 
     files: dict[str, bytes]
     asked: list[str]
@@ -122,7 +122,7 @@ class Hub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub():
-    """Serves `Hub` to another process that runs `avsync weights`, and says what came of it."""
+    """Serves `Hub` to a process that runs `avsync weights`, and returns the finished process."""
     Hub.asked, Hub.files = [], {"config.json": b"{}", "preprocessor_config.json": b"{}", "tf_model.h5": b"t"}
     Hub.files |= {"model.safetensors": b"s" * 5000, "pytorch_model.bin": b"b" * 6000}
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
@@ -164,17 +164,17 @@ def test_pull_keeps_a_plain_folder_with_one_kind_of_weights(hub, weights):
     assert Hub.asked == []
 
 
-def test_pull_takes_pickled_weights_only_where_there_are_no_others_and_only_the_known_ones(hub, weights):
+def test_pull_takes_pickled_weights_only_without_others_and_only_with_the_known_hash(hub, weights):
     del Hub.files["model.safetensors"]
     assert hub("pull", "microsoft/wavlm-large", "--yes").returncode == 0
     assert (ssl_folder("microsoft/wavlm-large") / "pytorch_model.bin").exists()
     done = hub("pull", "facebook/hubert-base-ls960", "--yes")
     assert done.returncode == 2
-    assert "not the known weights" in done.stderr
+    assert "unknown sha256" in done.stderr
     assert not list((weights / "facebook").iterdir())
 
 
-def test_offline_is_one_line_within_five_seconds(hub):
+def test_offline_gives_a_one_line_error_within_five_seconds(hub):
     for address, before in (
         ("http://127.0.0.1:9", ""),
         ("http://127.0.0.1:9", "import os; os.environ['HF_HUB_OFFLINE'] = '1'"),
@@ -187,7 +187,7 @@ def test_offline_is_one_line_within_five_seconds(hub):
         assert line.startswith("avsync: facebook/wav2vec2-base: cannot be fetched (")
 
 
-def test_a_hub_that_does_not_answer_is_given_up(hub, monkeypatch):
+def test_a_hub_that_does_not_answer_times_out(hub, monkeypatch):
     monkeypatch.setattr(Hub, "do_GET", lambda self: time.sleep(20))
     started = time.perf_counter()
     patience = "from avsync.weights import hub; assert hub._PATIENCE <= 4; hub._PATIENCE = 1"

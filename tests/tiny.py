@@ -1,4 +1,4 @@
-"""Tiny backbones with random weights, in the formats in which the real ones are published."""
+"""Tiny backbones with random weights, in the formats of the published ones."""
 
 import torch
 from transformers import HubertConfig, HubertModel, Wav2Vec2FeatureExtractor
@@ -6,7 +6,7 @@ from transformers import HubertConfig, HubertModel, Wav2Vec2FeatureExtractor
 from avsync.encoders.avhubert.model import AVHuBERT, AVHuBERTConfig
 
 CONFIG = AVHuBERTConfig(layers=1, width=32, ffn_width=16, heads=2)
-# The options of an AV-HuBERT of that size as they are published, among others that do not matter here.
+# The published options of an AV-HuBERT of this size that matter, and two that do not.
 OPTIONS = {
     "_name": "av_hubert",
     "label_rate": 25,
@@ -34,7 +34,7 @@ _PUBLISHED = (
 
 
 def avhubert_tensors():
-    """An AV-HuBERT of half precision under its published names, and those that only pre-training needs."""
+    """An AV-HuBERT in half precision under its published names, with tensors of pre-training."""
     torch.manual_seed(0)
     found = {}
     for name, value in AVHuBERT(CONFIG).state_dict().items():
@@ -44,7 +44,7 @@ def avhubert_tensors():
 
 
 def save_hubert(folder):
-    """A HuBERT of two layers of 32, as a folder of the Hugging Face hub."""
+    """Write a HuBERT with two layers of width 32 as a folder of the Hugging Face hub."""
     torch.manual_seed(0)
     config = HubertConfig(
         hidden_size=32,

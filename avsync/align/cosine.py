@@ -17,7 +17,7 @@ class CosineConfig:
 
 
 class CosineAligner(Head):
-    """Cosines of AV-HuBERT features, as in SpeechForensics (Liang et al., NeurIPS 2024) and FACTOR (Reiss et al., 2023)."""
+    """Cosines of features, as in SpeechForensics (Liang et al., NeurIPS 2024) and FACTOR (Reiss et al., 2023)."""
 
     format: ClassVar[str] = "avsync.cosine/1"
     reading: ClassVar[str] = "speechforensics"

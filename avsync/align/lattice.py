@@ -10,7 +10,9 @@ _MIN_COVERED = 0.35
 _MIN_SHARE = 1e-6  # speech share of silence, so that its logarithm is finite
 
 
-def lattice(lip_features: Tensor, speech_features: Tensor, speech_share: Tensor, temperature: float, tau: int) -> Tensor:
+def lattice(
+    lip_features: Tensor, speech_features: Tensor, speech_share: Tensor, temperature: float, tau: int
+) -> Tensor:
     """Return how much more likely the speech at t + δ is given the lips at t than any speech of the clip, δ = -τ … τ.
 
     Dot products learned by InfoNCE are log density ratios up to a constant (van den Oord et al., 2018, section 2.3).

@@ -1,4 +1,4 @@
-"""The verbs of `avsync weights`: what is known of others' weights, and how they get onto this machine."""
+"""`avsync weights`: list, convert and fetch published weights."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ import typer
 from avsync.errors import UsageError
 
 weights_app = typer.Typer(
-    help="Others' published weights: list, convert, fetch.",
+    help="Published weights of others: list, convert, fetch.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -17,7 +17,7 @@ weights_app = typer.Typer(
 
 @weights_app.command("list")
 def list_known() -> None:
-    """Show what is known, and what of it is on this machine."""
+    """Show the known weights, and which of them are on this machine."""
     from avsync.cli.weights_table import print_known
 
     print_known()
@@ -25,12 +25,13 @@ def list_known() -> None:
 
 @weights_app.command()
 def convert(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A checkpoint (.pt) as its authors published it.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A published checkpoint (.pt).")],
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to (.safetensors), instead of the folder of weights.")
+        Path | None,
+        typer.Option(metavar="FILE", help="The output (.safetensors), instead of a file in the folder of weights."),
     ] = None,
 ) -> None:
-    """Rewrite a published .pt as safetensors; none of its code is run."""
+    """Convert a published .pt to safetensors; no code in it is run."""
     from avsync.convert import convert as run
     from avsync.weights.folder import describe
 
@@ -42,7 +43,7 @@ def convert(
 
 @weights_app.command()
 def pull(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A model of the Hugging Face hub, as 'list' names it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model of the Hugging Face hub, as shown by 'list'.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Fetch a model of the Hugging Face hub, after showing its licence."""
@@ -50,7 +51,7 @@ def pull(
 
     known = fetchable(name)
     if not yes and not sys.stdin.isatty():
-        raise UsageError("fetching asks first, and there is no terminal to answer on; agree with --yes")
+        raise UsageError("fetching needs a confirmation, and there is no terminal; confirm with --yes")
     if place := present(name):
         print(f"{name}: already in {place}")
         return

@@ -1,4 +1,4 @@
-"""What is known of others' weights, on the terminal."""
+"""The table of published weights on the terminal."""
 
 from collections.abc import Iterator
 from typing import TextIO
@@ -13,13 +13,13 @@ from avsync.weights.catalogue import BIN, HUB, KNOWN, Known
 from avsync.weights.folder import describe, folder
 from avsync.weights.hub import present
 
-# Below this width columns would be cut off: better that the terminal breaks the lines.
+# Narrower terminals break the lines; narrower columns would be cut off.
 _WIDTH = 128
 _COLUMNS = ("name", "what", "licence", "size", "here", "how")
 
 
 def print_known(file: TextIO | None = None) -> None:
-    """Print a row for all weights that are known or were converted, to standard output or to `file`."""
+    """Print a row for each set of weights that is known or was converted, to standard output or to `file`."""
     console = Console(file=file, highlight=False, soft_wrap=True)
     console.width = max(console.width, _WIDTH)
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
@@ -42,7 +42,7 @@ def _row(known: Known) -> tuple[str, ...]:
 
 
 def _others() -> Iterator[tuple[str, ...]]:
-    """What was converted under other names."""
+    """Rows of files that were converted under other names."""
     for path in sorted(folder().glob("*.safetensors")):
         found = describe(path)
         if path.stem not in KNOWN and found.format:
@@ -50,7 +50,7 @@ def _others() -> Iterator[tuple[str, ...]]:
 
 
 def _explanation() -> Iterator[str]:
-    yield "convert: accept the licence at the authors' page, get the .pt file there, then run: avsync weights convert"
+    yield "convert: accept the licence on the authors' page, download the .pt, then run: avsync weights convert FILE"
     for page in dict.fromkeys(known.page for known in KNOWN.values() if known.kind != HUB):
         yield f"         {page}"
     yield "pull:    run: avsync weights pull NAME; its page is https://huggingface.co/NAME"

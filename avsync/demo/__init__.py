@@ -1,4 +1,4 @@
-"""A talking astronaut and a dubbed one, made from nothing but the installed packages."""
+"""Two synthetic demo clips, a talking astronaut and a dubbed one, made only from installed packages."""
 
 from avsync.demo.clips import make_clips
 

@@ -1,7 +1,7 @@
-"""The astronaut of scikit-image, made to talk: a warp of the photograph's lips, jaw, eyelids and head.
+"""Animate the astronaut of scikit-image by warping the photograph's lips, jaw, eyelids and head.
 
-The photograph (Eileen Collins, NASA, public domain) lies inside the scikit-image package. All positions are
-pixels of that photograph, x to the right and y down; pictures are rendered `_SCALE` times larger.
+The photograph (Eileen Collins, NASA, public domain) is part of the scikit-image package. All positions are pixels of
+that photograph, x to the right and y down; pictures are rendered `_SCALE` times larger.
 """
 
 from collections.abc import Iterator
@@ -19,17 +19,17 @@ Field = NDArray[np.float32]
 
 SIDE = 384
 """Width and height of the pictures in pixels."""
-_LEFT, _TOP, _SPAN = 119.0, 6.0, 208.0  # the square of the photograph that is shown
+_LEFT, _TOP, _SPAN = 119.0, 6.0, 208.0  # the square of the photograph in the pictures
 _SCALE = SIDE / _SPAN
 
-_MOUTH = (223.15, 139.45)  # middle of the line between the corners of the mouth
-_HALF = 21.15  # half the distance between the corners
+_MOUTH = (223.15, 139.45)  # middle of the line between the mouth corners
+_HALF = 21.15  # half the distance between the mouth corners
 _TILT = 0.75 / _HALF  # slope of that line
-# Edges are parabolas through the corners: so far below the line in the middle of the mouth.
-_UPPER, _LOWER, _SEAL = 3.7, 10.7, 6.9  # upper and lower lip of the photograph, and where they meet when shut
-_RISE, _DROP = 2.3, 9.0  # how far the lips leave the seal at full opening
-_JAW = 0.75  # the chin's share in the movement of the lower lip
-_MOUTH_BOX = (160, 112, 286, 205)  # left, top, right, bottom of what the mouth moves
+# Lip edges are parabolas through the mouth corners, in the middle of the mouth this far below the line.
+_UPPER, _LOWER, _SEAL = 3.7, 10.7, 6.9  # upper and lower lip in the photograph, and closed lips
+_RISE, _DROP = 2.3, 9.0  # distance of upper and lower lip from closed lips at full opening
+_JAW = 0.75  # how far the chin moves with the lower lip
+_MOUTH_BOX = (160, 112, 286, 205)  # left, top, right, bottom of the pixels that the mouth moves
 
 
 class _Eye(NamedTuple):
@@ -47,10 +47,12 @@ _EYES = (_Eye(203.0, 101.5, 11.0, 0.08, -4.0, 2.8), _Eye(246.5, 104.0, 12.0, -0.
 
 
 def talk(opening: Field, width: Field, seed: int) -> Iterator[NDArray[np.uint8]]:
-    """Yield T pictures, uint8 [384, 384, 3] RGB, 25 a second.
+    """Yield T pictures, uint8 [384, 384, 3] RGB, at 25 per second.
 
-    `opening` [T] is the gap between the lips, 0 … 1, and `width` [T] their width from rounded, -1, to spread, 1.
-    The head sways and the eyes blink as `seed` says.
+    Args:
+        opening: float32 [T], the gap between the lips, 0 to 1.
+        width: float32 [T], the width of the lips, from -1 (rounded) to 1 (spread).
+        seed: chooses head motion, blinks and grain.
     """
     rng = np.random.default_rng([seed, 2])
     photo = _enlarged_photo()
@@ -64,20 +66,20 @@ def talk(opening: Field, width: Field, seed: int) -> Iterator[NDArray[np.uint8]]
 
 
 def _enlarged_photo() -> Field:
-    # Read as a file: `skimage.data.astronaut` might go to the network.
+    # Read as a file, because `skimage.data.astronaut` may use the network.
     with files("skimage").joinpath("data", "astronaut.png").open("rb") as file, Image.open(file) as photo:
         side = round(photo.width * _SCALE)
         return np.asarray(photo.convert("RGB").resize((side, side), Image.Resampling.LANCZOS), np.float32)
 
 
 def _sample(photo: Field, x: Field, y: Field) -> Field:
-    """Colours [..., 3] of the enlarged photograph at positions of the original."""
+    """Sample colours [..., 3] of the enlarged photograph at positions in the original."""
     at = np.stack([(y + 0.5) * _SCALE - 0.5, (x + 0.5) * _SCALE - 0.5])
     return np.stack([map_coordinates(photo[..., c], at, order=1, mode="nearest") for c in range(3)], axis=-1)
 
 
 def _ramp(value: Field, start: float, end: float) -> Field:
-    """Smooth step from 0 at `start` to 1 at `end` (which may be the smaller)."""
+    """Smooth step from 0 at `start` to 1 at `end` (`end` may be smaller than `start`)."""
     t: Field = np.clip((value - start) / (end - start), 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
 
@@ -90,7 +92,7 @@ def _grid() -> tuple[Field, Field]:
 
 
 def _head_weights() -> tuple[Field, Field]:
-    """How much each pixel moves with the head, and how far in front of its axis it lies, both 0 … 1."""
+    """How much each pixel moves with the head, and how far it is in front of the head's axis, both 0 to 1."""
     x, y = _grid()
     head = _ramp(np.abs(x - 225.0), 104.0, 70.0) * _ramp(y, 205.0, 160.0)
     depth = np.exp(-(((x - 225.0) / 30.0) ** 2) - ((y - 122.0) / 40.0) ** 2)
@@ -108,7 +110,7 @@ def _sway(frames: int, rng: np.random.Generator) -> Field:
 
 
 def _blinks(frames: int, rng: np.random.Generator) -> Field:
-    """How far the eyes are shut [T], 0 … 1: a blink of a quarter second every 2 to 4 seconds."""
+    """How far the eyes are shut [T], 0 to 1: a blink of a quarter second every 2 to 4 seconds."""
     shut = np.zeros(frames + 8, np.float32)
     start = int(rng.integers(20, 50))
     while start < frames:
@@ -118,7 +120,7 @@ def _blinks(frames: int, rng: np.random.Generator) -> Field:
 
 
 def _turn(pose: Field, head: Field, depth: Field) -> tuple[Field, Field]:
-    """Where in the unturned photograph each pixel of a picture comes from; what is in front moves further."""
+    """The position in the photograph of each pixel of a picture of the turned head; parts in front move further."""
     x, y = _grid()
     turn, nod, tilt = pose
     near = head * (1.0 + 0.5 * depth)
@@ -126,7 +128,7 @@ def _turn(pose: Field, head: Field, depth: Field) -> tuple[Field, Field]:
 
 
 def _render(photo: Field, x: Field, y: Field, gap: float, spread: float, blink: float) -> Field:
-    """Colours [..., 3] of a picture whose pixels lie at `x`, `y` of the photograph but for lips and lids."""
+    """Colours [..., 3] of a picture with its pixels at `x`, `y` of the photograph and with moved lips and lids."""
     mouth = _box(*_MOUTH_BOX)
     source_x, source_y = x.copy(), y.copy()
     source_x[mouth], source_y[mouth], inside = _move_lips(x[mouth], y[mouth], gap, spread)
@@ -150,7 +152,7 @@ def _lay_over(picture: Field, where: tuple[slice, slice], colours: Field, share:
 
 
 def _lower_lid(eye: _Eye, x: Field, y: Field, blink: float) -> tuple[Field, Field]:
-    """Draw the upper lid down: the y each pixel of the lid comes from, and where it covers the eye, 0 … 1."""
+    """Close the upper lid: the source y of each pixel of the lid, and how far it covers the eye, 0 to 1."""
     arch = np.clip(1.0 - ((x - eye.x) / eye.half) ** 2, 0.0, None)
     fall = blink * (eye.lower - eye.upper) * arch
     above_edge = eye.y + eye.slope * (x - eye.x) + eye.upper * arch + fall - y
@@ -159,18 +161,18 @@ def _lower_lid(eye: _Eye, x: Field, y: Field, blink: float) -> tuple[Field, Fiel
 
 
 def _mouth_lines(x: Field) -> tuple[Field, Field]:
-    """The y of the line through the corners of the mouth, and the parabola of height 1 the lips follow."""
+    """The y of the line through the mouth corners, and the parabola of height 1 that the lips follow."""
     aside = x - _MOUTH[0]
     return _MOUTH[1] + _TILT * aside, np.clip(1.0 - (aside / _HALF) ** 2, 0.0, None)
 
 
 def _move_lips(x: Field, y: Field, gap: float, spread: float) -> tuple[Field, Field, Field]:
-    """Where each pixel around the mouth comes from, x and y, and how far it is inside the mouth, 0 … 1."""
+    """The source x and y of each pixel around the mouth, and how far it is inside the mouth, 0 to 1."""
     narrow = 0.06 - 0.16 * spread + 0.08 * gap  # share of the mouth's width
     reach = np.exp(-(((x - _MOUTH[0]) / 32.0) ** 4) - ((y - _MOUTH[1] - 6.0) / 17.0) ** 2)
     x = x + (x - _MOUTH[0]) * narrow * reach
     line, arch = _mouth_lines(x)
-    # The photograph smiles: speech lets the corners hang, rounded vowels most.
+    # The photograph smiles. Speech lowers the mouth corners, rounded vowels most.
     beyond = np.clip(np.abs(x - _MOUTH[0]) / _HALF - 1.0, 0.0, None)
     sag = (1.2 - 1.2 * spread + 1.5 * gap) * np.exp(-((beyond / 0.4) ** 2))
     seal = line + sag + (_SEAL - sag) * arch
@@ -179,24 +181,24 @@ def _move_lips(x: Field, y: Field, gap: float, spread: float) -> tuple[Field, Fi
     drop = below - line - _LOWER * arch
     jaw, jaw_at_lip = _jaw(x, y, gap), _jaw(x, below, gap)
     down = jaw + (drop - jaw_at_lip) * _ramp(y - below, 16.0, 0.0)
-    # Never quite nothing between the corners: shut lips leave a crease.
+    # Never quite 0 between the corners: closed lips show a crease.
     apart = np.clip(0.35 + _SCALE * (below - above), 0.0, 1.0) * (arch > 0.0)
     inside = apart * np.clip(_SCALE * np.minimum(y - above, below - y) + 0.5, 0.0, 1.0)
     return x, y - np.where(2.0 * y < above + below, up, down), inside
 
 
 def _jaw(x: Field, y: Field, gap: float) -> Field:
-    """How far the jaw has moved down at each position: most at the chin, little at the ears, none on the neck."""
+    """How far the jaw moves down at each position: most at the chin, little at the ears, not at all on the neck."""
     chin = _JAW * (_SEAL + _DROP * gap - _LOWER)
     aside: Field = np.exp(-(((x - _MOUTH[0]) / 36.0) ** 2))
     return chin * aside * _ramp(y, 138.0, 165.0) * _ramp(y, 203.0, 176.0)
 
 
 def _inside_mouth(photo: Field, x: Field, y: Field, gap: float) -> Field:
-    """Colours behind the lips: the photograph's teeth, which stay where they are, and a dark hollow with a tongue."""
+    """Colours behind the lips: the photograph's teeth, which do not move, and a dark hollow with a tongue."""
     line, arch = _mouth_lines(x)
     teeth = _ramp(y - line - (_LOWER - 0.9) * arch, 0.6, -0.6) * _ramp(y - line - _UPPER * arch, -0.5, 0.8)
-    teeth *= _ramp(gap * arch, 0.02, 0.2)  # in the shade when the lips hardly part
+    teeth *= _ramp(gap * arch, 0.02, 0.2)  # shaded when the lips are nearly closed
     floor = line + (_SEAL + _DROP * gap) * arch
     tongue = _ramp(floor - y, 6.0, 0.0) * _ramp(np.abs(x - _MOUTH[0]), 14.0, 6.0)
     hollow = np.array([38.0, 14.0, 14.0], np.float32) + tongue[..., None] * np.array([88.0, 42.0, 42.0], np.float32)

@@ -1,7 +1,7 @@
-"""A seeded voice that says nonsense, and the lips that say it: a source-filter synthesiser.
+"""Synthesise nonsense speech and the matching lip movements, with a source-filter model.
 
-Lips and sound follow one plan and are tied as in a body: shut lips let no sound out, open vowels are loud,
-rounded vowels are narrow.
+Lips and sound follow one plan and are coupled as in a vocal tract: closed lips let no sound out, open vowels are loud,
+rounded vowels have narrow lips.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from scipy.signal import butter, sosfilt
 
 from avsync.media import FPS, RATE
 
-_STEPS = 200  # the plan's steps per second: as quick as articulators get, and 8 steps a picture
+_STEPS = 200  # steps of the plan per second: fast enough for articulators, 8 per picture
 _BLOCK = RATE // _STEPS
 _EDGE = 0.16  # seconds of silence at either end
 _LEVEL = 0.07  # RMS of every utterance, full scale 1
@@ -34,23 +34,23 @@ _VOWELS = {
 _ONSETS = ("", "p", "b", "m", "s", "sh")
 _UPPER_FORMANTS = (4200.0, 5300.0)
 _BANDWIDTHS = np.array([80.0, 100.0, 150.0, 250.0, 350.0])
-_SHUT = -0.8  # lips press on beyond contact: the aim of a closure lies past zero (Löfqvist & Gracco 1997)
+_SHUT = -0.8  # closing lips aim past contact, so the target is below zero (Löfqvist & Gracco 1997)
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """What is heard and what the lips do meanwhile."""
+    """Speech and the lip movements that belong to it."""
 
     waveform: NDArray[np.float32]
     """Mono sound [n] at 16 kHz."""
     opening: NDArray[np.float32]
-    """Gap between the lips in the middle of each 25 Hz frame [T]: 0 shut, 1 as wide as it gets."""
+    """Gap between the lips in the middle of each 25 Hz frame [T]: 0 closed, 1 fully open."""
     width: NDArray[np.float32]
     """Lip width [T]: -1 rounded, 0 neutral, 1 spread."""
 
 
 class _Phone(NamedTuple):
-    """One target of the plan; `leak` is the level that comes out through the nose or cheeks."""
+    """One target of the plan; `leak` is the sound level through the nose or the cheeks."""
 
     seconds: float
     opening: float
@@ -67,14 +67,19 @@ class _Phone(NamedTuple):
 
 
 _PAUSE = _Phone(_EDGE, 0.0, 0.1, 500.0, 1500.0, 2700.0)
-# Seconds over which each field of the plan glides; lips and jaw are slower than glottis and turbulence.
+# Seconds that each field takes to reach its target; lips and jaw are slower than glottis and turbulence.
 _GLIDE = _Phone(0.0, 0.13, 0.16, 0.07, 0.07, 0.07, 0.15, 0.03, 0.03, 0.02, 0.04, 0.04)
 
 
 def speak(seconds: float, seed: int, take: int = 0) -> Utterance:
-    """Say `seconds` of nonsense syllables; `take` picks what is said, by the same voice.
+    """Synthesise nonsense syllables.
 
-    Every utterance has the same loudness and is silent for the same time before and after.
+    All utterances have the same loudness and the same silence before and after.
+
+    Args:
+        seconds: length, silence included.
+        seed: chooses the voice.
+        take: chooses the utterance of that voice.
     """
     rng = np.random.default_rng([seed, take])
     plan = _glide(_plan(seconds, rng), round(seconds * _STEPS))
@@ -85,7 +90,7 @@ def speak(seconds: float, seed: int, take: int = 0) -> Utterance:
 
 
 def _plan(seconds: float, rng: np.random.Generator) -> list[_Phone]:
-    """Phrases of 4 to 9 syllables with short pauses, stretched a little to end one edge before the end."""
+    """Phrases of 4 to 9 syllables with short pauses, stretched a little to fill the time between the silent edges."""
     phones: list[_Phone] = []
     room = seconds - 2 * _EDGE
     while sum(phone.seconds for phone in phones) < room:
@@ -94,7 +99,7 @@ def _plan(seconds: float, rng: np.random.Generator) -> list[_Phone]:
         count = int(rng.integers(4, 10))
         for position in range(count):
             onset, vowel = str(rng.choice(_ONSETS)), str(rng.choice(list(_VOWELS)))
-            if not phones:  # all utterances begin alike, at the same moment
+            if not phones:  # all utterances start with the same sound at the same time
                 onset, vowel = "", "ʌ"
             declination = 1.1 - 0.25 * position / count
             phones += _syllable(onset, vowel, declination, position == count - 1, rng)
@@ -108,11 +113,11 @@ def _syllable(onset: str, vowel_name: str, pitch: float, last: bool, rng: np.ran
     (f1, f2, f3), width = _VOWELS[vowel_name]
     stress = rng.choice([0.85, 1.0, 1.25])
     length = 0.125 * stress * (1.5 if last else 1.0) * rng.lognormal(0.0, 0.2)
-    # The jaw raises F1 as it opens, so F1 tells how far it is open.
+    # An opening jaw raises F1, so the opening follows from F1.
     opening = float(np.interp(f1, [250.0, 860.0], [0.15, 0.95])) * stress**0.5
     pitch *= stress**0.4
     vowel = _Phone(length, opening, width, f1, f2, f3, pitch, voice=stress)
-    # Lips that shut lower every formant; the first one most.
+    # Closing lips lower every formant, the first one most.
     shut = vowel._replace(seconds=rng.uniform(0.075, 0.105), opening=_SHUT, f1=250.0, f2=0.8 * f2)
     hiss = vowel._replace(seconds=rng.uniform(0.08, 0.12), opening=0.12, f1=300.0, f2=1800.0, voice=0.0)
     before = {
@@ -142,11 +147,11 @@ def _glide(phones: list[_Phone], steps: int) -> dict[str, NDArray[np.float64]]:
 
 
 def _sound(plan: dict[str, NDArray[np.float64]], base_pitch: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Glottal pulses and breath through the mouth, fricative noise past it, and the tone of a quiet room."""
+    """Glottal pulses and breath filtered by the mouth, fricative noise, and room tone."""
     track = {name: np.repeat(values, _BLOCK) for name, values in plan.items()}
     size = len(track["pitch"])
     noise = rng.standard_normal((4, size))
-    # Sound leaves through the opening: none through shut lips, more the wider they are.
+    # No sound leaves closed lips, and more the wider they open.
     out = np.clip(track["opening"] / 0.12, 0.0, 1.0) * (0.35 + 0.65 * track["opening"])
     flutter = 1.0 + 0.4 * np.convolve(noise[0], np.hanning(1600) / 800.0, mode="same")  # 1 % of the pitch
     pulses = _pulses(base_pitch * track["pitch"] * flutter) + 0.02 * noise[1]

@@ -112,7 +112,7 @@ def _check(name: str, spec: Spec, side: Side) -> None:
         layered = " and ".join(known for known in KINDS if KINDS[known].layers)
         raise UsageError(f"{spec.kind}@{spec.layer}: only {layered} have layers to choose from")
     if spec.source is None and kind.source == "required":
-        raise UsageError(f"{spec.kind}: name its weights, as in {spec.kind}:SOURCE")
+        raise UsageError(f"{spec.kind}: say which weights, as in {spec.kind}:SOURCE")
     if spec.source is not None and kind.source == "none":
         raise UsageError(f"{spec.kind}:{spec.source}: {spec.kind} has no weights; write {spec.kind}")
 

@@ -5,4 +5,15 @@ from avsync.media.probe import MediaInfo
 from avsync.media.video import FPS, Frame, frames, prefetch
 from avsync.media.write import write_clip
 
-__all__ = ["FPS", "RATE", "AudioReader", "Frame", "MediaInfo", "Sound", "audio_blocks", "frames", "prefetch", "write_clip"]
+__all__ = [
+    "FPS",
+    "RATE",
+    "AudioReader",
+    "Frame",
+    "MediaInfo",
+    "Sound",
+    "audio_blocks",
+    "frames",
+    "prefetch",
+    "write_clip",
+]

@@ -134,7 +134,9 @@ class _Run:
         try:
             pieces = self._resampler.resample(frame)
         except av.FFmpegError as error:
-            raise CannotJudge(Reason.UNREADABLE, f"sound with layout {self.kind[0]} cannot be converted to mono") from error
+            raise CannotJudge(
+                Reason.UNREADABLE, f"sound with layout {self.kind[0]} cannot be converted to mono"
+            ) from error
         for piece in pieces:
             block = np.nan_to_num(piece.to_ndarray()[0], nan=0.0, posinf=0.0, neginf=0.0).clip(-1, 1)
             yield self.position, block

@@ -1,4 +1,4 @@
-"""Open a file a stranger sent, and say what is in it."""
+"""Open an untrusted media file and read its headers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 from avsync.errors import CannotJudge, Reason
 from avsync.media.packets import MAX_PIXELS, read, start_time
 
-# Containers that hold media themselves. Playlists (hls, concat, dash) would let a file name other files and URLs.
+# Containers that hold the media themselves. Playlists (hls, concat, dash) could name other files and URLs.
 DEMUXERS = (
     "3dostr,aac,ac3,aiff,asf,au,avi,caf,eac3,flac,flv,h264,hevc,ivf,live_flv,m4v,matroska,mjpeg,mov,mp3,mpeg,"
     "mpegts,mpegvideo,mxf,nut,ogg,rm,w64,wav"
@@ -24,10 +24,16 @@ _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS, "max_pix
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """What a file's headers say.
+    """The headers of a file.
 
-    `duration` in seconds from time 0, where the first stream starts; 0.0 when nothing in the file tells it.
-    `width` × `height` as stored, before rotation.
+    Attributes:
+        path: the file.
+        duration: seconds from time 0, the start of the first stream; 0.0 if the file does not tell it.
+        has_video, has_audio: whether there is a stream of moving pictures, and one of sound, that can be decoded.
+        width, height: in pixels as stored, before rotation.
+        fps: average frame rate in the header.
+        audio_rate: samples per second.
+        channels: of the sound.
     """
 
     path: Path
@@ -46,11 +52,11 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     """Open `path` for reading, without network and without following playlists.
 
     Raises:
-        CannotJudge: `unreadable`, when the file is missing, empty, a folder or no media file.
+        CannotJudge: `unreadable`: the file is missing, empty, a folder or not a media file.
     """
     try:
         _check_is_file(path)
-        # "file:" keeps FFmpeg from reading a protocol or an option into the name.
+        # "file:" keeps FFmpeg from taking a part of the name for a protocol or an option.
         container = av.open(f"file:{path}", options=_OPTIONS, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
         raise CannotJudge(Reason.UNREADABLE, f"not a readable media file ({_words(error)})") from error
@@ -59,22 +65,22 @@ def open_media(path: Path) -> Iterator[InputContainer]:
 
 
 def video_stream(container: InputContainer) -> VideoStream | None:
-    """The first stream of moving pictures (a cover image is none) that can be decoded, or None.
+    """Return the first stream of moving pictures (not a cover image) that can be decoded, or None.
 
     Raises:
-        CannotJudge: `unreadable`, when nothing tells how large its pictures are, or they claim to be too large.
+        CannotJudge: `unreadable`: the picture size is missing or too large.
     """
     for stream in container.streams.video:
         if stream.codec_context is None or stream.disposition & Disposition.attached_pic:
             continue
-        if not 0 < stream.width * stream.height <= MAX_PIXELS:  # FFmpeg itself sets a size it finds absurd to 0
-            raise CannotJudge(Reason.UNREADABLE, "the size of the picture is missing or too large to be true")
+        if not 0 < stream.width * stream.height <= MAX_PIXELS:  # FFmpeg sets sizes it rejects to 0
+            raise CannotJudge(Reason.UNREADABLE, "the picture size is missing or too large")
         return stream
     return None
 
 
 def audio_stream(container: InputContainer) -> AudioStream | None:
-    """The first sound stream that can be decoded, or None."""
+    """Return the first sound stream that can be decoded, or None."""
     return next((s for s in container.streams.audio if s.codec_context is not None), None)
 
 
@@ -103,13 +109,13 @@ def probe(path: str | Path) -> MediaInfo:
 def _duration(container: InputContainer) -> float:
     if container.duration and any(stream.duration for stream in container.streams):
         return max(0.0, container.duration / av.time_base)
-    # Without durations of its streams, a header's duration (Matroska, FLV) counts from the container's own zero.
+    # If no stream has a duration, the header's duration (Matroska, FLV) counts from the container's own zero.
     end = (container.duration or 0) / av.time_base or _last_time(container)
     return max(0.0, end - start_time(container))
 
 
 def _last_time(container: InputContainer) -> float:
-    """Browsers record WebM without a duration: the packets tell it, at the cost of reading the file once."""
+    """The end of the last packet (s), by reading the whole file: browsers record WebM without a duration."""
     last = 0.0
     for packet in read(container):
         if packet is not None and packet.pts is not None:

@@ -18,16 +18,21 @@ from avsync.errors import CannotJudge, Reason
 from avsync.media.packets import decoded
 from avsync.media.probe import open_media, video_stream
 
-FPS = 25  # the rate of LRS3, VoxCeleb and every lip model of the field
-# Faces are read at up to this many pixels on the longer side; more costs time and finds nothing new.
+FPS = 25  # the frame rate of LRS3, VoxCeleb and every lip model of the field
+# Pictures are scaled down to this many pixels on the longer side: more takes time and finds no more faces.
 MAX_SIDE = 1280
 _STEP = 1.0 / FPS
-_PREFETCHED = 8  # frames; a few pictures of memory
+_PREFETCHED = 8  # frames; little memory
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture: presentation time in seconds, luma as uint8 [H, W] (upright, rotation applied)."""
+    """One picture.
+
+    Attributes:
+        time: presentation time (s).
+        image: luma, uint8 [H, W], upright (rotation applied).
+    """
 
     time: float
     image: NDArray[np.uint8]
@@ -36,11 +41,11 @@ class Frame:
 def frames(
     path: Path, start: float = 0.0, stop: float = float("inf"), warnings: list[str] | None = None
 ) -> Iterator[Frame]:
-    """Frames of [start, stop) at 25 per second, each the source picture nearest in time, all of one size.
+    """Yield the frames of [start, stop) at 25 per second, each the source picture nearest in time, all of one size.
 
-    The grid is counted from the file's first picture, so that the same pictures at another rate are met at the same
-    times. In a pause longer than two grid steps (variable frame rate) the last picture stays, as on a screen. If
-    the stream is damaged or truncated, `warnings` gets one line once the file is read to its end.
+    The grid starts at the file's first picture, so that the same pictures at another frame rate give frames at the same
+    times. In a pause longer than two grid steps (variable frame rate) the last picture is repeated, as on a screen. If
+    the stream is damaged or truncated, one line is added to `warnings` when the end of the file is reached.
 
     Raises:
         CannotJudge: `unreadable`.
@@ -63,7 +68,7 @@ def frames(
 
 
 def prefetch(frames: Iterator[Frame]) -> Iterator[Frame]:
-    """The same frames, up to eight of them decoded ahead in a thread: FFmpeg decodes while dlib looks for faces."""
+    """Yield the same frames, decoding up to eight of them ahead in a thread while the caller looks for faces."""
     with ThreadPoolExecutor(1) as pool:
         waiting = deque(pool.submit(next, frames, None) for _ in range(_PREFETCHED))
         while (frame := waiting.popleft().result()) is not None:
@@ -72,25 +77,25 @@ def prefetch(frames: Iterator[Frame]) -> Iterator[Frame]:
 
 
 class _Upright:
-    """Turns decoded pictures into upright luma of the first one's size."""
+    """Converts decoded pictures to upright luma in the size of the first one."""
 
     def __init__(self, first: av.VideoFrame) -> None:
         scale = min(Fraction(1), Fraction(MAX_SIDE, max(first.width, first.height)))
         self._width, self._height = max(2, int(first.width * scale)), max(2, int(first.height * scale))
         self._quarter_turns = round(first.rotation / 90) % 4  # FFmpeg counts counter-clockwise, as numpy does
-        self._reformatter = VideoReformatter()  # one for all: setting it up costs more than using it
+        self._reformatter = VideoReformatter()  # one for all pictures: creating it takes longer than using it
 
     def __call__(self, picture: av.VideoFrame) -> NDArray[np.uint8]:
         try:
             luma = self._reformatter.reformat(picture, self._width, self._height, "gray").to_ndarray()
         except (av.FFmpegError, ValueError) as error:
-            detail = f"pictures of format {picture.format.name} cannot be converted"
+            detail = f"pictures in the format {picture.format.name} cannot be converted"
             raise CannotJudge(Reason.UNREADABLE, detail) from error
         return np.ascontiguousarray(np.rot90(luma, self._quarter_turns))
 
 
 class _Picture:
-    """A decoded picture; only those that reach the grid are converted."""
+    """A decoded picture, converted only if it is put on the grid."""
 
     def __init__(self, time: float, source: av.VideoFrame, upright: _Upright) -> None:
         self.time = time
@@ -102,7 +107,7 @@ class _Picture:
 
 
 def _pictures(path: Path, stop: float, warnings: list[str] | None) -> Iterator[_Picture]:
-    """Decoded pictures before `stop`, times strictly rising."""
+    """Yield decoded pictures before `stop`, in strictly rising time."""
     last, upright = float("-inf"), None
     with open_media(path) as container:
         stream = video_stream(container)

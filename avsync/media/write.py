@@ -1,4 +1,4 @@
-"""Write a small talking clip (the demo, the tests, the benchmarks)."""
+"""Write small clips, for the demo, the tests and the benchmarks."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -19,11 +19,11 @@ def write_clip(
     rate: int = 16_000,
     crf: int = 20,
 ) -> None:
-    """Write pictures and mono sound as an MP4 file, which appears under its name only when it is whole.
+    """Write pictures and mono sound as an MP4 file, which appears under its name only when it is complete.
 
     Args:
-        path: where to; an existing file is replaced.
-        pictures: at least one uint8 [H, W, 3] (RGB) or [H, W] (grey), sides even.
+        path: the file; an existing one is replaced.
+        pictures: at least one uint8 [H, W, 3] (RGB) or [H, W] (grey) with even sides.
         waveform: float32 [n] in [-1, 1] at `rate` Hz (any rate of AAC, 8000 to 96000), or None for no sound.
         fps: pictures per second.
         rate: samples per second.

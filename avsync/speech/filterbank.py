@@ -16,7 +16,7 @@ WINDOW = RATE // 40  # 25 ms
 BANDS = 40  # of `log_mel`
 STEPS_PER_FRAME = 4  # steps of 10 ms in a frame of 40 ms
 _FFT = 512
-_BINS = np.arange(_FFT // 2 + 1)[:, None]
+_BINS = np.arange(_FFT // 2 + 1, dtype=np.float64)[:, None]
 _HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)).astype(np.float32)
 _LOWEST, _HIGHEST = 60.0, 7600.0  # Hz; phone and web audio carry little beyond
 _FLOOR = 1e-7  # mean power of 16-bit rounding noise in a band; keeps digital zero finite
@@ -76,7 +76,7 @@ def _bin_filters() -> NDArray[np.float64]:
     return _triangles(np.floor((_FFT + 1) * corners / RATE), _BINS)
 
 
-def _triangles(corners: NDArray[np.float64], at: NDArray[np.generic]) -> NDArray[np.float64]:
+def _triangles(corners: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
     """Triangles that rise from each corner to the next one and fall to the one after: [len(at), len(corners) - 2]."""
     rising = (at - corners[:-2]) / (corners[1:-1] - corners[:-2])
     falling = (corners[2:] - at) / (corners[2:] - corners[1:-1])

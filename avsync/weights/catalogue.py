@@ -1,4 +1,4 @@
-"""What is known: weights that others published, under which licence, and where a user gets them."""
+"""Published weights that avsync can use: their licences, and where users get them."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ BIN = "pytorch_model.bin"
 LICENCES = {AVHUBERT: "AV-HuBERT, non-commercial research", AVHALIGN: "CC BY-NC-SA 4.0"}
 _PAGES = {AVHUBERT: "https://facebookresearch.github.io/av_hubert/", AVHALIGN: "https://github.com/bit-ml/AVH-Align"}
 _APACHE, _SHARE_ALIKE = "Apache-2.0", "CC BY-SA 3.0"
-# float32; AV-HuBERT's without its decoder and the state of its optimizer, which the published files have as well.
+# Sizes in float32; AV-HuBERT without the decoder and the optimizer state, which the published files also contain.
 _BASE, _LARGE = 413_000_000, 1_302_000_000
 
 
@@ -16,13 +16,13 @@ class Known:
     """Published weights.
 
     Attributes:
-        name: as avsync is told of them, and as their file or folder is called.
-        what: a few words.
-        kind: the format of what lies on this machine; HUB: a folder of the Hugging Face hub, which may be fetched.
-        size: bytes on this machine, about.
+        name: names them on the command line, and their file or folder on this machine.
+        what: a short description.
+        kind: the format of the file on this machine; HUB: a folder of the Hugging Face hub, which `pull` may fetch.
+        size: bytes on this machine, approximately.
         licence: its usual name.
-        page: where a user reads the licence and gets the file.
-        sha256: of `BIN`, where it is known.
+        page: the web page with the licence and the file.
+        sha256: of `BIN`; empty where it is unknown.
     """
 
     name: str
@@ -35,10 +35,10 @@ class Known:
 
     @property
     def how(self) -> str:
-        """What a user does to have them."""
+        """How a user gets them."""
         if self.kind == HUB:
             return f"run: avsync weights pull {self.name}"
-        return f"accept the licence at {self.page}, get {self.name}.pt there, and run: avsync weights convert FILE"
+        return f"accept the licence at {self.page}, download {self.name}.pt, then run: avsync weights convert FILE"
 
 
 def _of_authors(name: str, what: str, kind: str, size: int) -> Known:
@@ -52,13 +52,13 @@ def _of_hub(name: str, what: str, size: int, licence: str, sha256: str = "") -> 
 KNOWN = {
     known.name: known
     for known in (
-        # The clean and the noise-augmented pre-trained files are called the same.
+        # The clean and the noise-augmented pre-trained files have the same name.
         _of_authors("base_vox_iter5", "AV-HuBERT base", AVHUBERT, _BASE),
         _of_authors("large_vox_iter5", "AV-HuBERT large", AVHUBERT, _LARGE),
         _of_authors("base_vox_433h", "AV-HuBERT base, fine-tuned", AVHUBERT, _BASE),
         _of_authors("large_vox_433h", "AV-HuBERT large, fine-tuned", AVHUBERT, _LARGE),
         _of_authors("self_large_vox_433h", "AV-HuBERT large, self-trained", AVHUBERT, _LARGE),
-        _of_authors("AVH-Align_AV1M", "AVH-Align head, of AV-Deepfake1M", AVHALIGN, 7_000_000),
+        _of_authors("AVH-Align_AV1M", "AVH-Align head, AV-Deepfake1M", AVHALIGN, 7_000_000),
         _of_hub(
             "facebook/hubert-base-ls960",
             "HuBERT base, English",

@@ -1,4 +1,4 @@
-"""Where weights of others lie on this machine, and how they are found there."""
+"""The folder of published weights on this machine, and how to find a file in it."""
 
 import json
 import os
@@ -12,19 +12,19 @@ from avsync.errors import UsageError
 from avsync.weights.catalogue import AVHALIGN, AVHUBERT, KNOWN
 
 _WORDS = {AVHUBERT: "AV-HuBERT weights", AVHALIGN: "AVH-Align head"}
-# The JSON file beside a trained model has some kB.
+# The JSON file beside a trained model has a few kB.
 _MAX_NOTES = 16 << 20
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a file of weights says of itself.
+    """The header of a file of weights.
 
     Attributes:
-        format: such as `avsync.avhubert/1`; empty: not a file that avsync wrote.
-        parameters: how many numbers it holds.
-        licence: empty where it says nothing.
-        source_sha256: of the published file that it was converted from; empty where there was none.
+        format: such as `avsync.avhubert/1`; empty if avsync did not write the file.
+        parameters: number of values.
+        licence: empty if the header has none.
+        source_sha256: of the published file it was converted from; empty if there was none.
     """
 
     format: str = ""
@@ -34,17 +34,17 @@ class Description:
 
     @property
     def words(self) -> str:
-        """What it is, for people."""
+        """The format in words."""
         return words(self.format)
 
 
 def words(format: str) -> str:
-    """What a format is called by people."""
+    """Return the name of a format in words."""
     return _WORDS.get(format, format)
 
 
 def folder() -> Path:
-    """The folder of weights, which need not exist: $AVSYNC_WEIGHTS, else `avsync/weights` in the user's cache."""
+    """Return the folder of weights: $AVSYNC_WEIGHTS, else `avsync/weights` in the user's cache. It may not exist."""
     if named := os.environ.get("AVSYNC_WEIGHTS"):
         return Path(named).expanduser()
     cache = os.environ.get("XDG_CACHE_HOME")
@@ -52,14 +52,14 @@ def folder() -> Path:
 
 
 def find(source: str | None, format: str) -> Path:
-    """The safetensors file that is meant.
+    """Return the safetensors file of a source.
 
     Args:
-        source: a path, or the name of a file in `folder()`; None: the only file of that format there.
+        source: a path, or the name of a file in `folder()`; None: the only file of that format in it.
         format: such as `avsync.avhubert/1`.
 
     Raises:
-        UsageError: there is none, or several, or it is of another format; says how to get one.
+        UsageError: no such file, several candidates, or a file of another format. The message says how to get one.
     """
     if source is None:
         return _only(format)
@@ -68,13 +68,13 @@ def find(source: str | None, format: str) -> Path:
             return _checked(path, format)
     if source in KNOWN:
         raise UsageError(f"{source}: not on this machine; {KNOWN[source].how}")
-    raise UsageError(f"{source}: neither a file nor a name in {folder()}; 'avsync weights list' shows what is known")
+    raise UsageError(f"{source}: neither a file nor a name in {folder()}; 'avsync weights list' shows the known names")
 
 
 def describe(path: Path) -> Description:
-    """Read the header of a safetensors file, and the JSON file beside it where its format is said there.
+    """Read the header of a safetensors file, or the JSON file beside it if the header has no format.
 
-    Of a file that cannot be read, and of one that avsync did not write, the description is empty.
+    The description is empty if the file cannot be read or avsync did not write it.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -100,10 +100,12 @@ def _notes_beside(path: Path) -> dict[str, object]:
 
 def _checked(path: Path, format: str) -> Path:
     if path.suffix in (".pt", ".pth"):
-        raise UsageError(f"{path}: a file as published; run 'avsync weights convert {path}' and name what it writes")
+        raise UsageError(
+            f"{path}: a published checkpoint; run 'avsync weights convert {path}' and name the file it writes"
+        )
     found = describe(path)
     if found.format != format:
-        known = f"but {found.words}" if found.format else "that avsync wrote, or cut off"
+        known = f"but {found.words}" if found.format else "written by avsync, or truncated"
         raise UsageError(f"{path}: not {words(format)} {known}; 'avsync weights list' says how to get them")
     return path
 
@@ -114,6 +116,6 @@ def _only(format: str) -> Path:
         return files[0]
     if files:
         names = ", ".join(path.stem for path in files)
-        raise UsageError(f"{words(format)}: several are in {folder()}; name one of {names}")
+        raise UsageError(f"{words(format)}: several in {folder()}; name one of {names}")
     ways = [known.how for known in KNOWN.values() if known.kind == format]
     raise UsageError(f"{words(format)}: none in {folder()}" + (f"; {ways[-1]}" if ways else ""))

@@ -1,4 +1,4 @@
-"""Models of the Hugging Face hub: found on this machine, or fetched to it."""
+"""Models of the Hugging Face hub: find them on this machine, or fetch them."""
 
 import re
 from collections.abc import Callable
@@ -17,24 +17,24 @@ from avsync.weights.folder import folder
 T = TypeVar("T")
 
 _SMALL = ("config.json", "preprocessor_config.json")
-# In the order in which they are preferred.
+# In order of preference.
 _WEIGHTS = ("model.safetensors", BIN)
 _SHARDED = "model.safetensors.index.json"
 _ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-# How long the hub may take to say what it has (s): being offline is said within 5 s.
+# How long the hub may take to answer (s), so that a user without a network knows within 5 s.
 _PATIENCE = 4.0
 
 
 @dataclass(frozen=True)
 class Offer:
-    """What the hub would send.
+    """What a fetch would download.
 
     Attributes:
         known: the model.
-        revision: the commit that is fetched.
-        files: bytes of each file.
-        weights: which of the files holds the weights.
-        sha256: of that file; empty where neither the catalogue nor the hub says it.
+        revision: the commit to fetch.
+        files: the size of each file in bytes.
+        weights: the name of the file with the weights.
+        sha256: of that file; empty if neither the catalogue nor the hub knows it.
     """
 
     known: Known
@@ -45,20 +45,21 @@ class Offer:
 
 
 def ssl_folder(source: str) -> Path:
-    """The folder of a speech model (`config.json` and its weights), without asking the network.
+    """Return the folder of a speech model (`config.json` and its weights) on this machine.
 
     Args:
-        source: a folder, or the id of a model of the hub, which is looked for in `avsync.weights.folder()` and in the
-            cache of huggingface_hub.
+        source: a folder, or the hub id of a model in the folder of weights or in the cache of huggingface_hub.
 
     Raises:
-        UsageError: it is not on this machine; says what to do.
+        UsageError: it is not on this machine. The message says how to get it.
     """
     given = Path(source).expanduser()
     if _is_whole(given):
         return given
     if given.is_dir() or not _ID.fullmatch(source):
-        raise UsageError(f"{source}: no speech model (config.json and model.safetensors); name a folder, or owner/name")
+        raise UsageError(
+            f"{source}: no speech model (config.json and model.safetensors); name a folder with one, or owner/name"
+        )
     found = present(source)
     if found is None:
         how = KNOWN[source].how if source in KNOWN else f"read its licence, then run: hf download {source}"
@@ -67,51 +68,51 @@ def ssl_folder(source: str) -> Path:
 
 
 def present(name: str) -> Path | None:
-    """The folder of this model of the hub, if it is on this machine."""
+    """Return the folder of a model of the hub; None if it is not on this machine."""
     kept = folder() / name
     return kept if _is_whole(kept) else _cached(name)
 
 
 def fetchable(name: str) -> Known:
-    """The model of this name, if it is one of the hub that is known here.
+    """Return the catalogue entry of a model that may be fetched.
 
     Raises:
-        UsageError: it may not be fetched; says what to do.
+        UsageError: it may not be fetched. The message says what to do instead.
     """
     known = KNOWN.get(name)
     if known is None:
-        raise UsageError(f"{name}: not known here; read its licence, then fetch it yourself (hf download {name})")
+        raise UsageError(f"{name}: not in the list; read its licence, then fetch it yourself (hf download {name})")
     if known.kind != HUB:
-        raise UsageError(f"{name}: not to be fetched by a program; {known.how}")
+        raise UsageError(f"{name}: its licence must be accepted by hand; {known.how}")
     return known
 
 
 def offer(known: Known) -> Offer:
-    """Ask the hub for a model.
+    """Ask the hub which files a model has.
 
     Raises:
-        UsageError: the hub is out of reach, or its library missing; says what to do.
+        UsageError: the hub cannot be reached, or huggingface_hub is not installed.
     """
     hub = _library()
     try:
         info = _within(_PATIENCE, lambda: hub.HfApi().model_info(known.name, files_metadata=True, timeout=_PATIENCE))
-    except Exception as error:  # whatever the hub's library and its HTTP client raise: it depends on their versions
+    except Exception as error:  # which errors huggingface_hub and its HTTP client raise depends on their versions
         raise _unreachable(known, error) from error
     files = {file.rfilename: file for file in info.siblings or ()}
     weights = next((weights for weights in _WEIGHTS if weights in files), None)
     if weights is None:
-        raise UsageError(f"{known.name}: {known.page} no longer has weights that avsync can read")
+        raise UsageError(f"{known.name}: {known.page} has no weights that avsync can read any more")
     sizes = {wanted: files[wanted].size or 0 for wanted in (*_SMALL, weights) if wanted in files}
     stored = files[weights].lfs
-    said = stored.sha256 if stored is not None else ""
-    return Offer(known, info.sha, sizes, weights, (known.sha256 if weights == BIN else "") or said)
+    hub_sha256 = stored.sha256 if stored is not None else ""
+    return Offer(known, info.sha, sizes, weights, (known.sha256 if weights == BIN else "") or hub_sha256)
 
 
 def fetch(offered: Offer) -> Path:
-    """Fetch the files into `folder()`, going on where an interrupted fetch stopped, and hand out their folder.
+    """Fetch the files and return their folder. An interrupted fetch is continued.
 
     Raises:
-        UsageError: the connection broke, or other bytes came than are known.
+        UsageError: the connection broke, or the weights do not have the known sha256.
     """
     known, target, partial = offered.known, folder() / offered.known.name, _partial(offered.known.name)
     hub = _library()
@@ -119,10 +120,10 @@ def fetch(offered: Offer) -> Path:
         hub.snapshot_download(
             known.name, revision=offered.revision, local_dir=partial, allow_patterns=list(offered.files)
         )
-    except Exception as error:  # as above
+    except Exception as error:  # as in `offer`
         raise _unreachable(known, error) from error
     _check(offered, partial)
-    rmtree(partial / ".cache", ignore_errors=True)  # the library's notes for going on
+    rmtree(partial / ".cache", ignore_errors=True)  # huggingface_hub's record of an unfinished fetch
     rmtree(target, ignore_errors=True)
     return partial.replace(target)
 
@@ -131,11 +132,13 @@ def _check(offered: Offer, partial: Path) -> None:
     for name, size in offered.files.items():
         path = partial / name
         if not path.is_file() or path.stat().st_size != size:
-            raise UsageError(f"{offered.known.name}: {name} came incomplete; run the same command again")
+            raise UsageError(f"{offered.known.name}: {name} is incomplete; run the same command again")
     digest = sha256_of(partial / offered.weights)
     if offered.sha256 not in ("", digest):
         rmtree(partial)
-        raise UsageError(f"{offered.known.name}: not the known weights but of sha256 {digest}; they were removed again")
+        raise UsageError(
+            f"{offered.known.name}: the weights have an unknown sha256, {digest}, and were deleted; try again later"
+        )
 
 
 def _library() -> Any:
@@ -147,7 +150,7 @@ def _library() -> Any:
 
 
 def _cached(name: str) -> Path | None:
-    """Where huggingface_hub keeps this model, if it is installed and does."""
+    """The model's folder in the cache of huggingface_hub, if there is one."""
     try:
         from huggingface_hub import try_to_load_from_cache
     except ModuleNotFoundError:
@@ -170,18 +173,18 @@ def _unreachable(known: Known, error: Exception) -> UsageError:
     reason = (str(cause) or type(cause).__name__).splitlines()[0]
     return UsageError(
         f"{known.name}: cannot be fetched ({reason}); with a connection, run the same command again, "
-        f"or bring the files of {known.page} here and name their folder"
+        f"or copy the files from {known.page} to this machine and name their folder"
     )
 
 
 def _within(seconds: float, ask: Callable[[], T]) -> T:
-    """What `ask` returns or raises. A connection that swallows packets is given up; timeouts count per address."""
+    """Return or raise what `ask` does, at most `seconds` later: the client's own timeouts count per address."""
     answer: Future[T] = Future()
 
     def run() -> None:
         try:
             answer.set_result(ask())
-        except Exception as error:  # handed to the caller
+        except Exception as error:  # passed on to the caller
             answer.set_exception(error)
 
     Thread(target=run, daemon=True).start()

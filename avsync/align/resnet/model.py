@@ -24,7 +24,7 @@ class ResNetAligner(Contrastive, Head):
         super().__init__(config)
         self._mouth = MouthResNet()
         self._lips = _temporal(FEATURE_DIM, config, (1, 2, 1))
-        self._scale = nn.LayerNorm(config.speech_dim)  # some dimensions of transformers are 100 times larger than others
+        self._scale = nn.LayerNorm(config.speech_dim)  # some dimensions are 100 times larger than others
         self._speech = _temporal(config.speech_dim, config, (1,))
 
     def accepts(self, lip_dim: int, speech_dim: int) -> bool:

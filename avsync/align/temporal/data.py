@@ -96,9 +96,7 @@ class TemporalData(SegmentData):
     def whole(clip: ClipArrays) -> WholeClip:
         """All arrays of a clip."""
         mel = clip.read("speech").reshape(-1, BANDS)
-        return WholeClip(
-            clip.read("landmarks"), clip.read("lips"), mel, clip.read("speech_share"), clip.record.speaker
-        )
+        return WholeClip(clip.read("landmarks"), clip.read("lips"), mel, clip.read("speech_share"), clip.record.speaker)
 
 
 class Segments(Dataset[Batch]):

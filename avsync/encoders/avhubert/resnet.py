@@ -27,7 +27,7 @@ class ResNet(nn.Module):
             self.trunk.add_module(f"layer{number}", nn.Sequential(_Block(before, after), _Block(after, after)))
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Return the features of one clip, computed piece by piece to bound memory; the pieces do not change the result.
+        """Return the features of one clip, computed piece by piece to bound memory; pieces do not change the result.
 
         Args:
             frames: float32 [T, H, W].

@@ -41,7 +41,7 @@ class Transformer(nn.Module):
         Args:
             x: float32 [B, T, D].
             padding: bool [B, T], True after the end of a clip; None: no clip is shorter than T.
-            layer: 1 to the number of layers; layers above it are not computed. None: the output after the last LayerNorm.
+            layer: 1 to the number of layers; those above are not computed. None: the output after the last LayerNorm.
 
         Returns:
             float32 [B, T, D].
