@@ -59,7 +59,7 @@ class BackboneCheck:
 
     def __init__(self, backbone: Backbone, head: Head, reading: Reading, store: FeatureStore | None) -> None:
         self._backbone, self._head, self._store = backbone, head, store
-        self.readings = (reading,)
+        self.readings: tuple[Reading, ...] = (reading,)
         self.ranked_by = reading.name
 
     def clips(self, recording: Recording) -> Iterator[LatticeClip]:
