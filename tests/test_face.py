@@ -3,22 +3,51 @@
 Every picture is made of the astronaut of scikit-image, a public-domain photograph by NASA.
 """
 
+import pkgutil
+import subprocess
+import sys
 from importlib.resources import files
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from avsync.face import FaceDetector, FaceTracker, face_boxes, mouth_crops, sample, to_picture
-from avsync.face.crop import PATCH_SIDE, cut_patch, similarity, square_around
-from avsync.face.dlib import box_of
+import avsync.face
+from avsync.errors import UsageError
+from avsync.face import (
+    FACE_DETECTORS,
+    PATCH_SIDE,
+    FaceTracker,
+    align_faces,
+    face_boxes,
+    load_face_detector,
+    mouth_crops,
+    sample,
+    to_picture,
+)
+from avsync.face.crop import cut_patch, similarity, square_around
+from avsync.face.landmarks import (
+    BROWS,
+    EYES,
+    HEAD_FRAME_POINTS,
+    JAW,
+    LEFT_EYE,
+    LIPS,
+    LIPS_AND_CHIN,
+    MIRROR,
+    MOUTH_ALIGNMENT_POINTS,
+    NOSE,
+    OUTER_EYE_CORNERS,
+    RIGHT_EYE,
+    looks_like_a_face,
+)
 
-EYES, BROWS, NOSE, MOUTH, CHIN = slice(36, 48), slice(17, 27), slice(27, 36), slice(48, 68), 8
+CHIN = 8
 
 
 @pytest.fixture(scope="module")
 def detector():
-    return FaceDetector()
+    return load_face_detector()
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +112,17 @@ class TestFinding:
         assert detector.confirm(photo, box)
         assert not detector.confirm(photo, tuple(side + 260 for side in box))
 
+    def test_a_close_look_confirms_no_box_beside_the_face(self, detector, photo):
+        """The face is in the look, which shows twice the box, but it is not the face of this box."""
+        left, top, right, bottom = detector.find(photo)[0]
+        side = right - left
+        assert not detector.confirm(photo, (left + 0.6 * side, top, right + 0.6 * side, bottom))
+        assert not detector.confirm(photo, (-1e5, -1e5, 1e5, 1e5))
+
+    def test_rows_of_a_picture_need_not_follow_each_other_in_memory(self, detector, photo):
+        padded = np.concatenate([photo, np.full((512, 8), 99, np.uint8)], axis=1)
+        assert detector.find(padded[:, :512]) == detector.find(photo)
+
     @pytest.mark.parametrize("size", [(256, 256), (1280, 720)])
     def test_a_harder_look_finds_small_faces(self, detector, photo, size):
         """Of 50 pixels, in a small picture and in a large one."""
@@ -101,16 +141,16 @@ class TestFinding:
         face = read(detector, photo)
         points = landmarks(face)
         assert points.shape == (68, 2)
-        brows, eyes, nose, mouth = (points[part, 1].mean() for part in (BROWS, EYES, NOSE, MOUTH))
+        brows, eyes, nose, mouth = (points[part, 1].mean() for part in (BROWS, EYES, NOSE, LIPS))
         assert brows < eyes < nose < mouth < points[CHIN, 1]
-        assert points[36:42, 0].mean() < points[NOSE, 0].mean() < points[42:48, 0].mean()
+        assert points[RIGHT_EYE, 0].mean() < points[NOSE, 0].mean() < points[LEFT_EYE, 0].mean()
         # The middle of the mouth and of the eyes, read off the photograph.
-        np.testing.assert_allclose(points[MOUTH].mean(axis=0), (223, 145), atol=6)
+        np.testing.assert_allclose(points[LIPS].mean(axis=0), (223, 145), atol=6)
         np.testing.assert_allclose(points[EYES].mean(axis=0), (225, 103), atol=6)
 
     def test_the_box_about_the_landmarks_is_the_detectors(self, detector, photo):
         (found,) = detector.find(photo)
-        drawn = box_of(landmarks(read(detector, photo)))
+        drawn = detector.box_of(landmarks(read(detector, photo)))
         np.testing.assert_allclose(drawn, found, atol=0.15 * (found[2] - found[0]))
 
     @pytest.mark.parametrize("side", [1024, 256])
@@ -225,13 +265,25 @@ class TestCropping:
         np.testing.assert_array_equal(sample(pixels, at), pixels)
         np.testing.assert_array_equal(sample(pixels, at - 100), np.repeat(pixels[:, :, :1], 8, axis=2))
 
+    @pytest.mark.parametrize("span", [slice(0, 75), slice(40, 115), slice(225, 300), slice(7, 8)], ids=str)
+    def test_crops_of_a_slice_are_the_slice_of_the_crops(self, span):
+        """Training crops mouths on whole clips, scoring on windows of them: both see the same pixels."""
+        rng = np.random.default_rng(0)
+        patches = rng.integers(0, 256, (300, PATCH_SIDE, PATCH_SIDE), np.uint8)
+        points = rng.normal(96, 30, (1, 68, 2)) + rng.normal(0, 3, (300, 68, 2)).cumsum(axis=0) / 5
+        alignment = align_faces(points.astype(np.float32))
+        crops = mouth_crops(patches, alignment)
+        assert len(alignment[span]) == len(crops[span])
+        np.testing.assert_array_equal(mouth_crops(patches[span], alignment[span]), crops[span])
+        assert (mouth_crops(patches[span], align_faces(points[span].astype(np.float32))) != crops[span]).any()
+
     def test_the_mouth_is_upright_in_the_middle_of_its_crop(self, detector, photo):
         face = read(detector, turned(photo[0:300, 74:374], degrees=20))
         left, right = face.points[48], face.points[54]
         marked = np.zeros_like(face.patch)
         for x, y in (left, right):
             marked[int(y) - 1 : int(y) + 2, int(x) - 1 : int(x) + 2] = 255
-        (crop,) = mouth_crops(marked[None], face.points[None])
+        (crop,) = mouth_crops(marked[None], align_faces(face.points[None]))
         rows, columns = np.nonzero(crop > 128)
         corners = [(columns[side].mean(), rows[side].mean()) for side in (columns < 48, columns >= 48)]
         assert crop.shape == (96, 96)
@@ -252,8 +304,8 @@ class TestCropping:
         there = np.stack([moved.real, moved.imag], axis=-1) + PATCH_SIDE / 2 - 0.5
         assert (
             alike(
-                mouth_crops(face.patch[None].copy(), face.points[None]),
-                mouth_crops(patch[None], there[None].astype(np.float32)),
+                mouth_crops(face.patch[None].copy(), align_faces(face.points[None])),
+                mouth_crops(patch[None], align_faces(there[None].astype(np.float32))),
             )
             > 0.99
         )
@@ -263,5 +315,62 @@ class TestCropping:
         """But for the landmarks' own noise."""
         portrait = photo[0:300, 74:374]
         faces = [[f for (f,) in follow(detector, [p] * 12)] for p in (portrait, turned(portrait, **change))]
-        crops = [mouth_crops(np.array([f.patch for f in of]), np.array([f.points for f in of])) for of in faces]
+        crops = [
+            mouth_crops(np.array([f.patch for f in of]), align_faces(np.array([f.points for f in of]))) for of in faces
+        ]
         assert alike(*(crop.mean(axis=0) for crop in crops)) > 0.9
+
+
+class TestLandmarks:
+    def test_parts_name_the_right_points(self, detector, photo):
+        points = landmarks(read(detector, photo))
+        assert points[JAW, 1].max() == points[:, 1].max()
+        right, left = (points[corner] for corner in OUTER_EYE_CORNERS)
+        assert right[0] == points[EYES, 0].min()
+        assert left[0] == points[EYES, 0].max()
+        assert points[LIPS_AND_CHIN, 1].min() > points[NOSE, 1].mean()
+
+    @pytest.mark.parametrize("stable", [MOUTH_ALIGNMENT_POINTS, HEAD_FRAME_POINTS], ids=["mouth", "head"])
+    def test_stable_points_are_on_nose_and_eyes_and_the_same_in_the_mirror(self, stable):
+        assert set(stable) <= {*range(68)[NOSE], *range(68)[EYES]}
+        assert {MIRROR[point] for point in stable} == set(stable)
+
+    def test_the_mirror_of_the_mirror_is_the_face(self):
+        assert [MIRROR[point] for point in MIRROR] == list(range(68))
+
+    def test_mirrored_points_are_those_of_the_mirrored_photograph(self, detector, photo):
+        points = landmarks(read(detector, photo[:300, 74:374]))
+        mirrored = landmarks(read(detector, np.ascontiguousarray(photo[:300, 74:374][:, ::-1])))
+        np.testing.assert_allclose(mirrored[MIRROR] * [-1, 1] + [299, 0], points, atol=6)
+
+    def test_what_looks_like_a_face(self, detector, photo):
+        points = read(detector, photo).points
+        assert looks_like_a_face(points)
+        assert looks_like_a_face(points * np.array([0.5, 1], np.float32))
+        assert not looks_like_a_face(points * np.array([0.02, 1], np.float32))
+        assert not looks_like_a_face(np.where(np.arange(68)[:, None] == 30, np.nan, points))
+
+
+class TestDetectors:
+    def test_dlib_is_the_default(self):
+        assert load_face_detector().key == load_face_detector("dlib").key == "dlib-68/1"
+        assert "dlib" in FACE_DETECTORS
+
+    def test_an_unknown_name_is_refused_with_the_known_ones(self):
+        with pytest.raises(UsageError, match=r"'retina'.*dlib"):
+            load_face_detector("retina")
+
+    def test_a_detector_is_added_by_a_line(self, monkeypatch):
+        class Other:
+            key = "other/1"
+
+        monkeypatch.setitem(FACE_DETECTORS, "other", Other)
+        assert load_face_detector("other").key == "other/1"
+
+    def test_heavy_libraries_are_imported_when_they_are_used(self):
+        code = "import sys, avsync.face; print([name for name in ('dlib', 'torch') if name in sys.modules])"
+        assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+    def test_no_export_hides_a_module_of_the_package(self):
+        modules = {module.name for module in pkgutil.iter_modules(avsync.face.__path__)}
+        assert not modules & set(avsync.face.__all__)

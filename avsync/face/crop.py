@@ -1,22 +1,22 @@
 """Cut faces and mouths out of pictures, upright and at one size."""
 
+from dataclasses import dataclass
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import uniform_filter1d
 
-Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+from avsync.face.boxes import Box
+from avsync.face.landmarks import LIPS, MOUTH_ALIGNMENT_POINTS
 
 PATCH_SIDE = 192  # a face patch: the face with a margin, at about the resolution of the aligned frame below
-CONTEXT = 1.6  # a patch shows so many times the side of dlib's face box
+CONTEXT = 1.6  # side of the square that a patch shows, in sides of the face box
 MOUTH_SIDE = 96  # the mouth ROI of AV-HuBERT (Shi et al., ICLR 2022, section 4)
 LIP_SIDE = 88  # what networks that read lips see of it
 LIP_ROWS = slice((MOUTH_SIDE - LIP_SIDE) // 2, (MOUTH_SIDE + LIP_SIDE) // 2)  # rows or columns
-# The aligned frame: 256×256 with these points of a mean face, and the centre of its mouth.
-_STABLE = [33, 36, 39, 42, 45]  # nose base and eye corners hardly move in speech
-_STABLE_AT = np.array([[128.9, 137.3], [92.5, 94.4], [112.8, 94.9], [145.5, 94.5], [166.7, 93.6]])
-_MOUTH = slice(48, 68)
+# The aligned frame: a picture of 256×256 in which MOUTH_ALIGNMENT_POINTS lie where a mean face has them.
+_ALIGNED_AT = np.array([[128.9, 137.3], [92.5, 94.4], [112.8, 94.9], [145.5, 94.5], [166.7, 93.6]])
 _SMOOTH = 12  # frames that the alignment averages over, against landmark jitter
 _PIECE = 250  # frames sampled at a time: positions take 150 kB each
 
@@ -55,43 +55,60 @@ def to_picture(points: NDArray[np.float32], squares: NDArray[np.int64]) -> NDArr
     return np.asarray((points + 0.5) * scale - 0.5 + squares[..., None, :2], np.float32)
 
 
-def mouth_crops(patches: NDArray[np.uint8], points: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Aligned mouth ROIs.
+@dataclass(frozen=True)
+class Alignment:
+    """From patch pixels to the aligned frame: p → turn · p + shift, for points x + iy of each of T frames.
 
-    Each picture is turned, scaled and moved so that five stable points, averaged over 12 frames, meet those of a mean
-    face on 256×256; the ROI is the 96×96 square about the mouth's mean point.
+    It averages over neighbouring frames. Compute it once for a face clip and slice it: the alignment of a slice of the
+    clip's points differs at its ends.
+
+    Attributes:
+        turn: complex128 [T, 1], rotation and scale.
+        shift: complex128 [T, 1].
+        mouth: complex128 [T, 1], the mean of the lip points in patch pixels.
+    """
+
+    turn: NDArray[np.complex128]
+    shift: NDArray[np.complex128]
+    mouth: NDArray[np.complex128]
+
+    def __len__(self) -> int:
+        return len(self.turn)
+
+    def __getitem__(self, span: slice) -> "Alignment":
+        """The frames of `span`."""
+        return Alignment(self.turn[span], self.shift[span], self.mouth[span])
+
+
+def align_faces(points: NDArray[np.float32]) -> Alignment:
+    """The alignment of consecutive frames of one face: five stable points, averaged over 12 frames, meet a mean face's.
+
+    Args:
+        points: float32 [T, 68, 2], landmarks in patch pixels.
+    """
+    smooth = uniform_filter1d(points.astype(np.float64), min(_SMOOTH, len(points)), axis=0, mode="nearest")
+    turn, shift = similarity(smooth[:, MOUTH_ALIGNMENT_POINTS], _ALIGNED_AT)
+    return Alignment(turn, shift, as_complex(smooth[:, LIPS]).mean(axis=1, keepdims=True))
+
+
+def mouth_crops(patches: NDArray[np.uint8], alignment: Alignment) -> NDArray[np.uint8]:
+    """Mouth ROIs: of each aligned picture of 256×256, the 96×96 square about the middle of the mouth.
 
     Args:
         patches: uint8 [T, 192, 192] face patches.
-        points: float32 [T, 68, 2], their landmarks in patch pixels.
+        alignment: of the same T frames.
 
     Returns:
         uint8 [T, 96, 96].
     """
-    turn, _, smooth = alignment(points)
-    mouth = as_complex(smooth[:, _MOUTH]).mean(axis=1, keepdims=True)
     offsets = np.arange(MOUTH_SIDE) - (MOUTH_SIDE - 1) / 2
     square = offsets + 1j * offsets[:, None]
     crops = np.empty((len(patches), MOUTH_SIDE, MOUTH_SIDE), np.uint8)
     for start in range(0, len(patches), _PIECE):
         piece = slice(start, start + _PIECE)
-        crops[piece] = sample(patches[piece], mouth[piece, :, None] + square / turn[piece, :, None])
+        where = alignment[piece]
+        crops[piece] = sample(patches[piece], where.mouth[..., None] + square / where.turn[..., None])
     return crops
-
-
-def alignment(
-    points: NDArray[np.float32],
-) -> tuple[NDArray[np.complex128], NDArray[np.complex128], NDArray[np.float64]]:
-    """From patch pixels to the aligned frame.
-
-    Args:
-        points: float32 [T, 68, 2], landmarks in patch pixels.
-
-    Returns:
-        complex a, b [T, 1] of p → a·p + b, and the points [T, 68, 2] averaged over 12 frames.
-    """
-    smooth = uniform_filter1d(points.astype(np.float64), min(_SMOOTH, len(points)), axis=0, mode="nearest")
-    return *similarity(smooth[:, _STABLE], _STABLE_AT), smooth
 
 
 def similarity(
@@ -117,6 +134,8 @@ def as_complex(points: NDArray[np.floating]) -> NDArray[np.complex128]:
 
 def sample(patches: NDArray[np.uint8], source: NDArray[np.complex128]) -> NDArray[np.uint8]:
     """Bilinear samples of uint8 [T, S, S] at complex pixel positions [T, h, w], edges repeated."""
+    import torch
+
     scaled = (source + 0.5 + 0.5j) * 2 / patches.shape[-1] - (1 + 1j)
     grid = torch.from_numpy(np.stack([scaled.real, scaled.imag], axis=-1).astype(np.float32))
     pictures = torch.from_numpy(patches)[:, None].float()

@@ -1,4 +1,4 @@
-"""Faces and their 68 landmarks (iBUG 300-W order) on one grey picture, by dlib."""
+"""Faces and their 68 landmarks by dlib (King, 2009; landmarks: Kazemi & Sullivan, CVPR 2014)."""
 
 from functools import cache
 from importlib.util import find_spec
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from avsync.face.crop import CONTEXT, PATCH_SIDE, Box
+from avsync.face.boxes import Box, best_match, centre
+from avsync.face.crop import CONTEXT, PATCH_SIDE
 
 # The HOG detector finds faces of 80 px and more: at this size they are at least an eighth of the picture's width.
 _HOG_SIDE = 640
@@ -28,16 +29,18 @@ _BOX_SIDE, _BOX_RISE = 2.90, 0.116
 _IN_PATCH = [round(PATCH_SIDE / 2 + sign * PATCH_SIDE / (2 * CONTEXT)) for sign in (-1, -1, 1, 1)]
 
 
-class FaceDetector:
-    """dlib's HOG detector, its stronger mmod network where asked, and the 68-point predictor."""
+class DlibFaceDetector:
+    """The HOG detector, the stronger mmod network for a harder look, and the 68-point predictor."""
+
+    key = "dlib-68/1"
 
     def find(self, image: NDArray[np.uint8]) -> list[Box]:
-        """Frontal faces of a grey picture, uint8 [H, W]."""
+        """Boxes of the frontal faces of a grey picture, uint8 [H, W]."""
         small, scale = _at_most(image, _HOG_SIDE)
         return [_box(r, scale) for r in _hog()(small, 0)]
 
     def find_harder(self, image: NDArray[np.uint8]) -> list[Box]:
-        """Faces that the HOG detector misses (small, turned or partly covered), some hundred times slower."""
+        """Boxes of faces that the HOG detector misses (small, turned or partly covered); some hundred times slower."""
         small, scale = _at_most(image, _HARDER_SIDE)
         found = _hog()(small, 1)
         if not found:
@@ -46,39 +49,39 @@ class FaceDetector:
         return [_box(r, scale) for r in found]
 
     def confirm(self, image: NDArray[np.uint8], box: Box) -> bool:
-        """Whether there is a face at `box`, looking closely at that place alone."""
+        """Whether a face that overlaps with `box` is found in the picture of twice its side around it."""
         side = box[2] - box[0]
-        centre = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-        around = [round(c + sign * side) for sign in (-1, 1) for c in centre]
+        around = [round(c + sign * side) for sign in (-1, 1) for c in centre(box)]
+        region = _within(around, image.shape)
         close = Image.fromarray(image).resize(
-            (_CLOSE_SIDE, _CLOSE_SIDE),
-            Image.Resampling.BILINEAR,
-            box=_within(around, image.shape),
-            reducing_gap=2.0,
+            (_CLOSE_SIDE, _CLOSE_SIDE), Image.Resampling.BILINEAR, box=region, reducing_gap=2.0
         )
         look = np.asarray(close)
-        return bool(_hog()(look, 0)) or bool(self._strong(look))
+        return any(
+            best_match(box, [_out_of(region, r) for r in find(look)]) is not None
+            for find in (lambda picture: _hog()(picture, 0), self._strong)
+        )
 
     def landmarks(self, patch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The 68 points, float32 [68, 2] (x, y) in its pixels, of the face in a patch, uint8 [192, 192].
 
-        Read at one size, landmarks are as noisy in a small picture as in a large one (dlib gives whole pixels).
+        All patches have one size, so landmarks are as noisy in a small picture as in a large one (dlib gives whole
+        pixels).
         """
         shape = _predictor()(patch, dlib.rectangle(*_IN_PATCH))
         return np.array([(p.x, p.y) for p in shape.parts()], np.float32)
+
+    def box_of(self, landmarks: NDArray[np.float32]) -> Box:
+        """The box that dlib's detector draws around a face with these 68 points, float32 [68, 2]."""
+        middle = landmarks.mean(axis=0)
+        unit = float(np.sqrt(((landmarks - middle) ** 2).sum(axis=1).mean()))
+        x, y, half = float(middle[0]), float(middle[1]) - _BOX_RISE * unit, _BOX_SIDE * unit / 2
+        return (x - half, y - half, x + half, y + half)
 
     def _strong(self, image: NDArray[np.uint8]) -> list[Any]:
         if min(image.shape) < _MMOD_LEAST:
             return []
         return [d.rect for d in _mmod()(np.repeat(image[..., None], 3, axis=2), 0)]
-
-
-def box_of(landmarks: NDArray[np.float32]) -> Box:
-    """The box dlib's detector would draw around 68 points, float32 [68, 2]."""
-    centre = landmarks.mean(axis=0)
-    unit = float(np.sqrt(((landmarks - centre) ** 2).sum(axis=1).mean()))
-    x, y, half = float(centre[0]), float(centre[1]) - _BOX_RISE * unit, _BOX_SIDE * unit / 2
-    return (x - half, y - half, x + half, y + half)
 
 
 # Loaded once for all detectors of a process: the predictor's file has 100 MB.
@@ -109,7 +112,7 @@ def _at_most(image: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], fl
     """The picture with its longer side at most `side` pixels, and by how much it was shrunk."""
     scale = max(image.shape) / side
     if scale <= 1:
-        return image, 1.0
+        return np.ascontiguousarray(image), 1.0  # dlib misreads arrays whose rows do not follow each other
     size = (round(image.shape[1] / scale), round(image.shape[0] / scale))
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)), scale
 
@@ -122,3 +125,10 @@ def _within(box: list[int], shape: tuple[int, ...]) -> Box:
 
 def _box(r: Any, scale: float) -> Box:
     return (r.left() * scale, r.top() * scale, r.right() * scale, r.bottom() * scale)
+
+
+def _out_of(region: Box, r: Any) -> Box:
+    """A rectangle of the close look, in pixels of the picture."""
+    left, top, right, bottom = region
+    x, y = (right - left) / _CLOSE_SIDE, (bottom - top) / _CLOSE_SIDE
+    return (left + x * r.left(), top + y * r.top(), left + x * r.right(), top + y * r.bottom())

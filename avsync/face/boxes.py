@@ -1,0 +1,47 @@
+"""Face boxes: how far two overlap, and which ones a picture can show."""
+
+from math import hypot
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom in pixels."""
+
+SAME_FACE = 0.3  # boxes that overlap by more than this (intersection over union) are boxes of one face
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union, from 0 to 1."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    inside = width * height
+    return inside / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - inside)
+
+
+def best_match(box: Box, among: list[Box]) -> int | None:
+    """Index of the box that overlaps most with `box`; None if none of them can be the same face."""
+    overlaps = [overlap(box, other) for other in among]
+    best = max(range(len(among)), key=overlaps.__getitem__, default=None)
+    return best if best is not None and overlaps[best] > SAME_FACE else None
+
+
+def fits(box: Box, shape: tuple[int, ...], largest: float) -> bool:
+    """Whether a picture [H, W] can show the face in `box`.
+
+    The centre must be inside the picture and no side longer than `largest` times the longer side of the picture. False
+    if a number of the box is not finite.
+    """
+    x, y = centre(box)
+    limit = largest * max(shape)
+    return 0 <= x <= shape[1] and 0 <= y <= shape[0] and 0 < box[2] - box[0] <= limit and 0 < box[3] - box[1] <= limit
+
+
+def centre(box: Box) -> tuple[float, float]:
+    """x and y of the middle."""
+    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+
+
+def distance(a: Box, b: Box) -> float:
+    """Distance between the centres, in widths of `b`."""
+    (ax, ay), (bx, by) = centre(a), centre(b)
+    return hypot(ax - bx, ay - by) / (b[2] - b[0])

@@ -1,0 +1,70 @@
+"""What a face detector does, and which ones there are.
+
+To add one: a file with a class that has the members of `FaceDetector`, and a line in `FACE_DETECTORS`.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsync.errors import UsageError
+from avsync.face.boxes import Box
+
+
+class FaceDetector(Protocol):
+    """Finds faces on one grey picture, uint8 [H, W], and their landmarks."""
+
+    @property
+    def key(self) -> str:
+        """Names detector, landmarks and version, as "dlib-68/1"; part of the keys of caches and calibrations.
+
+        Change it whenever the same picture gives other boxes or landmarks than before.
+        """
+
+    def find(self, image: NDArray[np.uint8]) -> list[Box]:
+        """Boxes of the faces, in pixels of the picture. Called every few frames: fast."""
+
+    def find_harder(self, image: NDArray[np.uint8]) -> list[Box]:
+        """Boxes of the faces, also of those that `find` misses. Called rarely: may be slow."""
+
+    def confirm(self, image: NDArray[np.uint8], box: Box) -> bool:
+        """Whether a closer look at `box` finds a face that overlaps with it by more than `SAME_FACE`."""
+
+    def landmarks(self, patch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The 68 points of `avsync.face.landmarks`, float32 [68, 2], x and y in pixels of the patch.
+
+        Args:
+            patch: uint8 [192, 192]; a face box of this detector, once centred, is 1 / CONTEXT of its side.
+        """
+
+    def box_of(self, landmarks: NDArray[np.float32]) -> Box:
+        """The box that this detector draws around a face with these landmarks, float32 [68, 2]."""
+
+
+def _imported(module: str, name: str) -> Callable[[], FaceDetector]:
+    """Makes the detector of class `name`; imports its module, and the libraries it needs, only then."""
+
+    def make() -> FaceDetector:
+        detector: FaceDetector = getattr(import_module(module), name)()
+        return detector
+
+    return make
+
+
+FACE_DETECTORS: dict[str, Callable[[], FaceDetector]] = {
+    "dlib": _imported("avsync.face.dlib", "DlibFaceDetector"),
+}
+
+
+def load_face_detector(name: str = "dlib") -> FaceDetector:
+    """The face detector of that name.
+
+    Raises:
+        UsageError: there is no detector of that name.
+    """
+    if name not in FACE_DETECTORS:
+        raise UsageError(f"no face detector is called {name!r}; choose one of: {', '.join(sorted(FACE_DETECTORS))}")
+    return FACE_DETECTORS[name]()
