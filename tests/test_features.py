@@ -1,7 +1,10 @@
-"""What avsync.features promises: named backbones, bounded memory, and features that are made once."""
+"""Features of files: chunks in bounded memory, a store on disk, hashes that are remembered, and worker processes."""
 
-import shutil
+import json
+import os
+import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,70 +12,29 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avsync.align import TAU
 from avsync.clip import SAMPLES, FaceClip
-from avsync.datasets.record import ClipRecord
-from avsync.demo import make_clips
-from avsync.errors import CannotJudge, Reason, UsageError
-from avsync.features import Features, FeatureStore, encode_file, extract, load_backbone
-from avsync.encoders.registry import Backbone, Spec, parse
+from avsync.errors import AvsyncError, CannotJudge, Reason, UsageError
+from avsync.face import align_faces
+from avsync.features import Features, FeatureStore, StoreWriter
+from avsync.features import hashes as hashes_module
 from avsync.features.chunks import CHUNK_SECONDS, CONTEXT, with_context
+from avsync.features.hashes import HashCache, hash_file
+from avsync.features.workers import run_jobs
 from avsync.media import FPS
-from avsync.speech import speech_activity
-
-
-class TestNames:
-    @pytest.mark.parametrize(
-        ("name", "lips", "speech"),
-        [
-            ("avhubert", Spec("avhubert", None, None), Spec("avhubert", None, None)),
-            ("avhubert@12", Spec("avhubert", None, 12), Spec("avhubert", None, 12)),
-            ("avhubert:a+b.safetensors@3", *[Spec("avhubert", "a+b.safetensors", 3)] * 2),
-            ("mouth+ssl:facebook/hubert@9", Spec("mouth", None, None), Spec("ssl", "facebook/hubert", 9)),
-            ("avhubert@2+ssl:C:\\x@y@1", Spec("avhubert", None, 2), Spec("ssl", "C:\\x@y", 1)),
-        ],
-    )
-    def test_say_which_encoders_and_layers(self, name, lips, speech):
-        assert parse(name) == (lips, speech)
-
-    @pytest.mark.parametrize(
-        "name", ["", "hubert", "avhubert@", "avhubert:", "avhubert+", "temporal+temporal+temporal"]
-    )
-    def test_other_strings_are_usage_errors(self, name):
-        with pytest.raises(UsageError, match="not a backbone"):
-            load_backbone(name)
-
-    @pytest.mark.parametrize(
-        ("name", "said"),
-        [
-            ("ssl:x", "does not encode lips"),
-            ("avhubert+mouth", "does not encode speech"),
-            ("resnet:x", "does not encode speech"),
-            ("mouth+ssl", "say which"),
-            ("temporal@3", "layers"),
-            ("temporal:missing.safetensors", "cannot be read"),
-        ],
-    )
-    def test_what_cannot_be_is_said_in_one_line(self, name, said):
-        with pytest.raises(UsageError, match=said) as error:
-            load_backbone(name)
-        assert "\n" not in str(error.value)
-
-    def test_the_default_models_own_features_need_no_other_weights(self):
-        backbone = load_backbone("temporal")
-        assert backbone.lips.dim == backbone.speech.dim == 96
-        assert load_backbone("temporal").key == backbone.key != load_backbone("mouth+temporal").key
+from avsync.speech import SpeechActivity
 
 
 def piece(frames, start, track=0):
-    """A clip whose arrays say which frame they are."""
+    """A clip whose sound and speech share say which frame of the file they belong to."""
     number = np.arange(frames) + round(start * FPS)
+    points = np.random.default_rng(0).uniform(0, 192, (frames, 68, 2)).astype(np.float32)
     return FaceClip(
         track,
         start,
         np.zeros((frames, 1, 1), np.uint8),
-        np.zeros((frames, 68, 2), np.float32),
+        points,
         np.tile([0, 0, 100], (frames, 1)),
+        align_faces(points),
         np.repeat(number, SAMPLES).astype(np.float32),
         number.astype(np.float32),
     )
@@ -80,15 +42,15 @@ def piece(frames, start, track=0):
 
 class TestChunks:
     @given(st.lists(st.integers(1, 1150), min_size=1, max_size=5))
-    @settings(deadline=None, max_examples=50)
-    def test_cores_cover_a_track_once_and_see_its_neighbours(self, lengths):
+    @settings(deadline=None, max_examples=25)
+    def test_cores_cover_a_track_once_and_have_its_neighbours_around_them(self, lengths):
         starts = np.cumsum([0, *lengths[:-1]]) / FPS
         chunks = list(with_context(piece(n, start) for n, start in zip(lengths, starts, strict=True)))
-        total = sum(lengths)
-        np.testing.assert_array_equal(np.concatenate([c.clip.speech[c.core] for c in chunks]), np.arange(total))
-        for chunk in chunks:
-            first, last = chunk.clip.speech[0], chunk.clip.speech[-1]
-            np.testing.assert_array_equal(chunk.clip.speech, np.arange(first, last + 1))
+        frames = [chunk.clip.speech_share for chunk in chunks]
+        cores = np.concatenate([share[chunk.core] for share, chunk in zip(frames, chunks, strict=True)])
+        np.testing.assert_array_equal(cores, np.arange(sum(lengths)))
+        for chunk, share in zip(chunks, frames, strict=True):
+            np.testing.assert_array_equal(share, np.arange(share[0], share[-1] + 1))
             assert len(chunk.clip.waveform) == SAMPLES * len(chunk.clip)
             assert len(chunk.clip) <= CHUNK_SECONDS * FPS
 
@@ -104,15 +66,14 @@ class TestChunks:
         chunks = list(with_context([piece(100, 0), piece(100, 5)]))
         assert [len(chunk.clip) for chunk in chunks] == [100, 100]
 
-    def test_tracks_do_not_mix_and_do_not_wait_for_the_end(self):
-        many = (piece(100, start=4.0 * track, track=track) for track in range(1000))
+    def test_tracks_do_not_mix_and_do_not_wait_for_the_end_of_the_file(self):
         drawn = 0
 
         def counted():
             nonlocal drawn
-            for clip in many:
+            for track in range(200):
                 drawn += 1
-                yield clip
+                yield piece(100, start=4.0 * track, track=track)
 
         for done, chunk in enumerate(with_context(counted())):
             assert chunk.clip.track == done
@@ -125,121 +86,253 @@ def features(frames=60, dim=8, seed=0, **changes):
         track=3,
         start=1.2,
         box=np.array([1.0, 2.0, 101.0, 102.0]),
-        lips=torch.randn(frames, dim, generator=rng),
-        speech=torch.randn(frames, dim, generator=rng),
-        weight=torch.rand(frames, generator=rng),
+        landmarks=100 * torch.rand(frames, 68, 2, generator=rng),
+        lip_features=torch.randn(frames, dim, generator=rng).half(),
+        speech_features=torch.randn(frames, dim, generator=rng).half(),
+        speech_share=torch.rand(frames, generator=rng),
         core=slice(5, frames - 5),
     )
     return replace(made, **changes)
 
 
+ACTIVITY = SpeechActivity(np.array([[0.1, 1.3], [2.0, 2.9]]), 3.1, 0.02)
+FIELDS = ("landmarks", "lip_features", "speech_features", "speech_share")
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Opens the store of some settings anew."""
+
+    def opened(backbone="backbone", trim="default", faces="dlib-68/1", **settings):
+        return FeatureStore(tmp_path, backbone, trim, faces, **settings)
+
+    return opened
+
+
+@pytest.fixture
+def filled(store):
+    """A store with one file of one chunk."""
+    with StoreWriter(store()) as writer:
+        writer.add("key", features())
+        writer.finish("key", ACTIVITY, ["sound is damaged at 1.0 s"])
+    return store()
+
+
 class TestStore:
-    @pytest.fixture
-    def store(self, tmp_path):
-        return lambda key="backbone": FeatureStore(tmp_path, key, "default")
-
-    def test_gives_back_what_it_was_given_as_float16(self, store):
-        with store().writer() as writer:
-            for seed in (1, 2):
-                writer.stretch("key", features(seed=seed))
-            writer.finish("key")
-        for seed, read in zip((1, 2), store().read("key"), strict=True):
-            given_ = features(seed=seed)
-            assert (read.track, read.start, read.core) == (given_.track, given_.start, given_.core)
-            assert read.lips.dtype == torch.float16
-            torch.testing.assert_close(read.lips.float(), given_.lips, atol=2e-3, rtol=1e-3)
-            torch.testing.assert_close(read.weight, given_.weight)
-
-    def test_pictures_stay_what_they_are(self, store):
+    def test_gives_back_what_it_was_given_bit_by_bit(self, store):
         crops = torch.randint(0, 256, (60, 96, 96), dtype=torch.uint8)
-        with store().writer() as writer:
-            writer.stretch("key", features(lips=crops))
-            writer.finish("key")
-        (read,) = store().read("key")
-        assert torch.equal(read.lips, crops)
+        given_ = [features(seed=1), features(seed=2, lip_features=crops, speech_features=torch.randn(60, 160))]
+        with StoreWriter(store()) as writer:
+            for each in given_:
+                writer.add("key", each)
+            writer.finish("key", ACTIVITY)
+        for each, read in zip(given_, store().read("key"), strict=True):
+            assert (read.track, read.start, read.core) == (each.track, each.start, each.core)
+            np.testing.assert_array_equal(read.box, each.box)
+            for name in FIELDS:
+                assert getattr(read, name).dtype == getattr(each, name).dtype
+                assert torch.equal(getattr(read, name), getattr(each, name))
+
+    def test_knows_where_somebody_speaks_and_what_was_damaged(self, filled):
+        activity = filled.activity("key")
+        np.testing.assert_array_equal(activity.segments, ACTIVITY.segments)
+        assert (activity.duration, activity.leading_silence) == (3.1, 0.02)
+        assert filled.warnings("key") == ["sound is damaged at 1.0 s"]
+
+    def test_knows_nothing_of_other_files(self, filled):
+        assert "other" not in filled
+        assert filled.activity("other") is None
+        assert filled.warnings("other") == []
 
     def test_a_file_counts_when_it_is_finished(self, store):
-        with store().writer() as writer:
-            writer.stretch("whole", features())
-            writer.finish("whole")
-            writer.stretch("half", features())
+        with StoreWriter(store()) as writer:
+            writer.add("whole", features())
+            writer.finish("whole", ACTIVITY)
+            writer.add("half", features())
         assert "whole" in store()
         assert "half" not in store()
 
-    def test_a_refusal_is_kept_with_its_reason(self, store):
-        with store().writer() as writer:
-            writer.refuse("key", Reason.NO_FACE, "no face is seen")
+    def test_chunks_of_several_files_may_come_in_turns_and_fill_several_shards(self, store):
+        with StoreWriter(store(), shard_bytes=100_000) as writer:
+            for seed in range(4):
+                for key in ("one", "two"):
+                    writer.add(key, features(seed=seed))
+            writer.finish("one", ACTIVITY)
+            writer.finish("two", ACTIVITY)
+        assert len(list(store().folder.glob("*.safetensors"))) > 2
+        for key in ("one", "two"):
+            for seed, read in enumerate(store().read(key)):
+                assert torch.equal(read.lip_features, features(seed=seed).lip_features)
+
+    def test_a_shard_that_is_old_is_written_before_it_is_full(self, store):
+        with StoreWriter(store(), shard_seconds=0.0) as writer:
+            writer.finish("key", ACTIVITY)
+            assert "key" in store()
+
+    def test_a_refusal_is_kept_with_its_reason_and_with_what_is_known_of_the_sound(self, store):
+        with StoreWriter(store()) as writer:
+            writer.finish("key", ACTIVITY, refusal=(Reason.NO_FACE, "no face is seen"))
+            writer.finish("mute", refusal=(Reason.NO_AUDIO, "the file has no sound"))
         assert store().refusal("key") == (Reason.NO_FACE, "no face is seen")
+        assert store().activity("key").duration == 3.1
+        assert store().activity("mute") is None
         with pytest.raises(CannotJudge, match="no face is seen"):
             list(store().read("key"))
 
-    def test_training_reads_the_longest_stretch_without_its_margins(self, store):
-        with store().writer() as writer:
-            writer.stretch("key", features(40, seed=1))
-            writer.stretch("key", features(80, seed=2))
-            writer.finish("key")
+    def test_training_reads_the_longest_chunk_without_its_margins(self, store):
+        with StoreWriter(store()) as writer:
+            writer.add("key", features(40, seed=1))
+            writer.add("key", features(80, seed=2))
+            writer.finish("key", ACTIVITY)
         clip = store().longest(None, "key")
+        long = features(80, seed=2)
         assert clip.frames() == 70
-        np.testing.assert_allclose(clip.read("lips", 10, 20), features(80, seed=2).lips[15:25].half().numpy())
-        assert clip.read("weight").shape == (70,)
+        np.testing.assert_array_equal(clip.read("lips", 10, 20), long.lip_features[15:25].numpy())
+        np.testing.assert_array_equal(clip.read("landmarks"), long.landmarks[5:75].numpy())
+        assert clip.read("speech_share").shape == (70,)
 
-    def test_other_backbones_and_trims_are_other_stores(self, store, tmp_path):
-        with store().writer() as writer:
-            writer.refuse("key", Reason.NO_FACE, "")
-        assert "key" not in store("other")
-        assert "key" not in FeatureStore(tmp_path, "backbone", "paper")
+    @pytest.mark.parametrize(
+        "other", [{"backbone": "other"}, {"trim": "paper"}, {"faces": "dlib-68/2"}, {"whole": True}]
+    )
+    def test_what_is_made_in_another_way_is_in_another_store(self, filled, store, other):
+        assert "key" in store()
+        assert "key" not in store(**other)
+        with StoreWriter(store(**other)) as writer:
+            writer.finish("key", refusal=(Reason.NO_FACE, ""))
+        assert store().refusal("key") is None
+
+    def test_says_in_its_folder_how_it_was_made(self, filled):
+        assert json.loads((filled.folder / "store.json").read_text()) == {
+            "format": "avsync.features/2",
+            "backbone": "backbone",
+            "trim": "default",
+            "faces": "dlib-68/1",
+            "whole": False,
+        }
 
     @pytest.mark.parametrize("keep", [0, 7, 100, -1])
-    def test_a_damaged_shard_is_a_usage_error(self, store, keep):
-        with store().writer() as writer:
-            writer.stretch("key", features())
-            writer.finish("key")
-        (shard,) = store().folder.glob("*.safetensors")
+    def test_a_damaged_shard_is_a_usage_error_that_names_it(self, filled, store, keep):
+        (shard,) = filled.folder.glob("*.safetensors")
         shard.write_bytes(shard.read_bytes()[:keep])
-        with pytest.raises(UsageError, match="damaged; delete it"):
+        with pytest.raises(UsageError, match=rf"{shard.name}: damaged; delete it and run avsync extract again"):
             store()
 
 
-@pytest.fixture(scope="module")
-def records(tmp_path_factory):
-    """Two talking clips, one of them twice, a text file and a file that is not there."""
-    folder = tmp_path_factory.mktemp("clips")
-    one, two = make_clips(folder, seconds=2.0)
-    shutil.copy(one, folder / "copy.mp4")
-    (folder / "text.mp4").write_text("no video")
-    names = (one.name, "text.mp4", "copy.mp4", two.name, "missing.mp4")
-    return [ClipRecord(folder / n, n, "real", "RealVideo-RealAudio", "real", n, n) for n in names]
-
-
-class TestExtract:
+class TestHashes:
     @pytest.fixture
-    def backbone(self):
-        return load_backbone("temporal")
+    def video(self, tmp_path):
+        path = tmp_path / "1.mp4"
+        path.write_bytes(b"one")
+        return path
 
-    def test_is_done_once_and_leaves_out_what_cannot_be_judged(self, records, backbone, tmp_path, monkeypatch, caplog):
-        steps = []
-        store = FeatureStore(tmp_path, backbone.key, "default")
-        kept = extract(records, backbone, store, hook=lambda *step: steps.append(step))
-        assert [record.name for record, _ in kept] == ["in_sync.mp4", "copy.mp4", "dubbed.mp4"]
-        assert steps == [(0, 3), (1, 3), (2, 3), (3, 3)]  # the copy is the same content
-        assert "text.mp4: left out, unreadable" in caplog.text
-        monkeypatch.setattr(Backbone, "encode", lambda *_: pytest.fail("encoded again"))
-        again = FeatureStore(tmp_path, backbone.key, "default")
-        assert extract(records, backbone, again) == kept
+    @pytest.fixture
+    def cache(self, tmp_path, video):
+        HashCache(tmp_path / "hashes.jsonl").add([hash_file(video)])
+        return lambda: HashCache(tmp_path / "hashes.jsonl")
 
-    def test_what_is_stored_is_what_scoring_would_make(self, records, backbone, tmp_path):
-        store = FeatureStore(tmp_path, backbone.key, "default")
-        extract(records[:1], backbone, store)
-        (stored,) = store.read(records[0].content_key())
-        (made,) = encode_file(records[0].path, backbone, speech_activity(records[0].path))
-        assert (stored.track, stored.start, stored.core) == (made.track, made.start, made.core)
-        assert len(made.lips) <= made.core.stop - made.core.start + 2 * TAU
-        torch.testing.assert_close(stored.lips.float(), made.lips, atol=1e-3, rtol=1e-3)
+    def test_are_remembered(self, cache, video):
+        assert cache().get(video) == hash_file(video)
+        assert cache().get(video.with_name("2.mp4")) is None
 
-    def test_several_processes_make_the_same(self, records, backbone, tmp_path):
-        one, two = (FeatureStore(tmp_path / name, backbone.key, "default") for name in ("one", "two"))
-        assert extract(records, backbone, one) == extract(records, backbone, two, workers=2)
-        for _, key in extract(records, backbone, one):
-            for mine, other in zip(one.read(key), two.read(key), strict=True):
-                assert torch.equal(mine.lips, other.lips)
-                assert torch.equal(mine.speech, other.speech)
+    def test_a_file_that_changed_is_not_known(self, cache, video):
+        before = video.stat().st_mtime_ns
+        video.write_bytes(b"two")
+        os.utime(video, ns=(before, before + 1))
+        assert cache().get(video) is None
+        cache().add([hash_file(video)])
+        assert cache().get(video).sha256 == hash_file(video).sha256
+
+    def test_a_file_that_is_gone_is_not_known(self, cache, video):
+        video.unlink()
+        assert cache().get(video) is None
+
+    @pytest.mark.parametrize("torn", ['["/videos/2.mp4", 3,', "null", "[1]", "\x00\ufffd", "{}"])
+    def test_a_torn_line_spoils_neither_the_line_before_nor_the_next_one(self, cache, video, tmp_path, torn):
+        with (tmp_path / "hashes.jsonl").open("a") as file:
+            file.write("\n" + torn)
+        other = tmp_path / "2.mp4"
+        other.write_bytes(b"two")
+        cache().add([hash_file(other)])
+        assert cache().get(video) == hash_file(video)
+        assert cache().get(other) == hash_file(other)
+
+    def test_what_cannot_be_read_is_refused(self, tmp_path):
+        with pytest.raises(CannotJudge, match=r"unreadable: 1\.mp4 cannot be read \(No such file"):
+            hash_file(tmp_path / "1.mp4")
+
+    def test_names_that_are_no_text_are_kept_too(self, cache, tmp_path):
+        strange = tmp_path / os.fsdecode(b"\xff\n.mp4")
+        strange.write_bytes(b"three")
+        cache().add([hash_file(strange)])
+        assert cache().get(strange) == hash_file(strange)
+
+    def test_a_file_is_read_once(self, cache, video, monkeypatch):
+        monkeypatch.setattr(hashes_module, "sha256_of", lambda _: pytest.fail("read again"))
+        assert cache().get(video).size == 3
+
+
+def counted(job):
+    """A job of the tests: some numbers, each in an array of 4 MB."""
+    for number in range(job):
+        yield np.full(1 << 20, number, np.int32)
+
+
+def noted(folder):
+    """A job of ten such arrays that notes each before it gives it."""
+    for number in range(10):
+        (folder / str(number)).touch()
+        yield np.full(1 << 20, number, np.int32)
+
+
+def dying(job):
+    if job:
+        os.kill(os.getpid(), 9)
+    yield job
+
+
+def failing(job):
+    if job:
+        raise UsageError("this job is wrong")
+    yield job
+
+
+class TestWorkers:
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_every_job_gives_all_its_results(self, count):
+        jobs = iter([3, 0, 2, 1])
+        found = [int(array[0]) for array in run_jobs(counted, partial(next, jobs, None), count)]
+        assert sorted(found) == [0, 0, 0, 1, 1, 2]
+
+    def test_a_result_can_make_a_new_job(self):
+        jobs, found = [2], []
+
+        def next_job():
+            return jobs.pop() if jobs else None
+
+        for array in run_jobs(counted, next_job, 2):
+            found.append(int(array[0]))
+            jobs.append(found[-1])  # 0 makes a job without results, 1 makes a job with one
+        assert sorted(found) == [0, 0, 1]
+
+    def test_results_that_are_not_taken_do_not_pile_up(self, tmp_path):
+        jobs = iter([tmp_path])
+        results = run_jobs(noted, partial(next, jobs, None), 2)
+        next(results)
+        time.sleep(1)
+        assert len(list(tmp_path.iterdir())) <= 2
+        assert sum(1 for _ in results) == 9
+
+    def test_no_process_is_started_without_a_job(self, monkeypatch):
+        monkeypatch.setattr("multiprocessing.process.BaseProcess.start", lambda _: pytest.fail("started"))
+        assert list(run_jobs(counted, lambda: None, 4)) == []
+
+    def test_the_death_of_a_process_is_an_error_not_a_wait(self):
+        jobs = iter([0, 1])
+        with pytest.raises(AvsyncError, match="a worker process died"):
+            list(run_jobs(dying, partial(next, jobs, None), 2))
+
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_an_error_in_a_job_is_the_error_of_the_run(self, count):
+        jobs = iter([0, 1])
+        with pytest.raises(UsageError, match="this job is wrong"):
+            list(run_jobs(failing, partial(next, jobs, None), count))

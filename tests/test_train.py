@@ -1,76 +1,113 @@
-"""From a config to a checkpoint; the clips are made up, the training is real."""
+"""From a config to a checkpoint; the features are made up, the training is real."""
 
 import csv
+import logging
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from omegaconf import OmegaConf
-from safetensors.numpy import save_file
 
-from avsync.align import TemporalConfig, TemporalAligner, load_checkpoint
-from avsync.align.temporal.augment import AugmentConfig
-from avsync.align.temporal.data import Geometry, Segments
+from avsync.align import TemporalAligner, TemporalConfig, load_checkpoint, save_checkpoint
 from avsync.align.mlp.module import MLPModule
+from avsync.align.temporal import AugmentConfig
+from avsync.align.temporal.data import Geometry, Segments
 from avsync.align.temporal.module import TemporalModule
-from avsync.config import (
-    Config,
-    DataConfig,
-    FramesConfig,
-    MLPTraining,
-    PlateauConfig,
-    ResNetTraining,
-    SegmentsConfig,
-    load_config,
-)
-from avsync.datasets.prepare import PreparedClip
+from avsync.config import DataConfig, FramesConfig, PlateauConfig, SegmentsConfig
+from avsync.encoders.registry import load_backbone
 from avsync.errors import UsageError
-from avsync.features import Backbone
-from avsync.train import fit, heads, temporal, train
+from avsync.face import load_face_detector
+from avsync.features import Features, FeatureStore, StoreWriter
+from avsync.files import sha256_of
+from avsync.speech import SpeechActivity
+from avsync.train import run, train
+from avsync.train.config import MLPTraining, ResNetTraining, TemporalTraining, load_config
 
 T = 40
 DEFAULT = Path(__file__).parents[1] / "configs" / "default.yaml"
 
 
-def made_up_clip(path, seed):
+def made_up(seed, lips, speech, frames=T, share=None):
+    """Features of a clip, the landmarks those of one face that moves a little."""
     rng = np.random.default_rng(seed)
-    landmarks = np.random.default_rng(0).uniform(0, 100, (68, 2)) + rng.normal(0, 1, (T, 68, 2))
-    arrays = {
-        "mouth": rng.integers(0, 256, (T, 96, 96), np.uint8),
-        "landmarks": landmarks.astype(np.float32),
-        "mel": rng.normal(-5, 2, (4 * T, 40)).astype(np.float32),
-        "speech": np.ones(T, np.float32),
-    }
-    save_file(arrays, path)
+    landmarks = np.random.default_rng(0).uniform(0, 100, (68, 2)) + rng.normal(0, 1, (frames, 68, 2))
+    return Features(
+        track=0,
+        start=0.0,
+        box=np.zeros(4),
+        landmarks=torch.from_numpy(landmarks.astype(np.float32)),
+        lip_features=torch.from_numpy(lips(rng, frames)),
+        speech_features=torch.from_numpy(speech(rng, frames)),
+        speech_share=torch.ones(frames) if share is None else share,
+        core=slice(0, frames),
+    )
+
+
+def mouths(rng, frames):
+    return rng.integers(0, 256, (frames, 96, 96), np.uint8)
+
+
+def mel(rng, frames):
+    return rng.normal(-5, 2, (frames, 160)).astype(np.float32)
+
+
+def halves(rng, frames):
+    return rng.normal(size=(frames, 96)).astype(np.float16)
+
+
+def store_of(cache, backbone, whole):
+    return FeatureStore(cache, load_backbone(backbone).key, "default", load_face_detector().key, whole=whole)
+
+
+def fill(cache, backbone, whole, clips):
+    """Keep features for files by their content: nothing of them is decoded."""
+    with StoreWriter(store_of(cache, backbone, whole)) as writer:
+        for path, features in clips.items():
+            writer.add(sha256_of(path), features)
+            writer.finish(sha256_of(path), SpeechActivity(np.array([[0.0, 1.6]]), 1.6))
 
 
 @pytest.fixture
-def config(tmp_path, monkeypatch):
-    """Five clips of ann to train on and one each of bob and cid to validate on; two steps an epoch."""
+def videos(tmp_path):
+    """Five clips of ann to train on and one each of bob and cid to validate on."""
+    paths = []
     for index, speaker in enumerate(["ann"] * 5 + ["bob", "cid"]):
         video = tmp_path / "real" / "dev" / "mp4" / speaker / f"video{index}" / "1.mp4"
         video.parent.mkdir(parents=True)
-        video.touch()
-        made_up_clip(video.with_suffix(".safetensors"), index)
+        video.write_text(f"content of {index}")
+        paths.append(video)
+    return paths
 
-    def prepared(records, _folder, _workers):
-        return [PreparedClip(record, record.path.with_suffix(".safetensors")) for record in records], []
 
-    monkeypatch.setattr(temporal, "prepare", prepared)
+@pytest.fixture
+def data(tmp_path, videos):
     torch.set_num_threads(1)
-    return Config(
-        data=DataConfig(root=str(tmp_path / "real"), validation=["bob", "cid"], licence="CC BY 4.0"),
+    return DataConfig(
+        root=str(tmp_path / "real"),
+        cache=str(tmp_path / "cache"),
+        validation=["bob", "cid"],
+        licence="CC BY 4.0",
+        num_workers=1,
+    )
+
+
+@pytest.fixture
+def config(tmp_path, data, videos):
+    """Two steps an epoch of a small default model."""
+    clips = {path: made_up(index, mouths, mel) for index, path in enumerate(videos)}
+    fill(tmp_path / "cache", "mouth+mel", True, clips)
+    return TemporalTraining(
+        data=data,
         model=TemporalConfig(width=8, components=4),
-        trainer=SegmentsConfig(epochs=2, batch_size=2, segment=16, out=str(tmp_path / "out"), loggers=["csv"]),
+        trainer=SegmentsConfig(epochs=2, batch_size=2, segment=16, output_dir=str(tmp_path / "out"), loggers=["csv"]),
     )
 
 
 def elsewhere(config, name, **changes):
-    out = str(Path(config.trainer.out).with_name(name))
-    return replace(config, trainer=replace(config.trainer, out=out, **changes))
+    folder = str(Path(config.trainer.output_dir).with_name(name))
+    return replace(config, trainer=replace(config.trainer, output_dir=folder, **changes))
 
 
 def weights(config):
@@ -80,7 +117,7 @@ def weights(config):
 class TestTrain:
     def test_writes_a_checkpoint_that_says_where_it_comes_from(self, config, capfd):
         path = train(config)
-        assert path == Path(config.trainer.out) / "model.safetensors"
+        assert path == Path(config.trainer.output_dir) / "model.safetensors"
         notes = load_checkpoint(path).notes["provenance"]
         assert notes["data"] | {"hours": 0} == {
             "name": "real",
@@ -101,7 +138,7 @@ class TestTrain:
         torch.manual_seed(config.trainer.seed)
         untrained = TemporalAligner(config.model)
         assert not torch.equal(*(m.state_dict()["_speech.layers.0.weight"] for m in (model, untrained)))
-        header, *rows = (Path(config.trainer.out) / "csv/version_0/metrics.csv").read_text().splitlines()
+        header, *rows = (Path(config.trainer.output_dir) / "csv/version_0/metrics.csv").read_text().splitlines()
         assert {"train_loss", "retrieval", "swap_auc"} <= set(header.split(","))
         assert rows
 
@@ -121,7 +158,7 @@ class TestTrain:
             patch.setattr(TemporalModule, "on_train_epoch_end", killed)
             with pytest.raises(SystemError):
                 train(config)
-        assert not (Path(config.trainer.out) / "model.safetensors").exists()
+        assert not (Path(config.trainer.output_dir) / "model.safetensors").exists()
         assert weights(config) == through
 
     def test_a_finished_training_is_not_repeated(self, config, monkeypatch):
@@ -140,7 +177,7 @@ class TestTrain:
     @pytest.mark.parametrize("keep", [0, 10, -500])
     def test_a_damaged_checkpoint_is_a_usage_error(self, config, keep):
         train(config)
-        last = Path(config.trainer.out) / "checkpoints" / "last.ckpt"
+        last = Path(config.trainer.output_dir) / "checkpoints" / "last.ckpt"
         last.write_bytes(last.read_bytes()[:keep])
         with pytest.raises(UsageError, match="damaged"):
             train(config)
@@ -151,58 +188,81 @@ class TestTrain:
             train(config)
 
     def test_a_logger_that_is_not_installed_is_a_usage_error(self, config, monkeypatch):
-        monkeypatch.setattr(fit, "find_spec", lambda _: None)
+        monkeypatch.setattr(run, "find_spec", lambda _: None)
         with pytest.raises(UsageError, match="wandb is not installed"):
             train(elsewhere(config, "out", loggers=["wandb"]))
 
-    def test_clips_that_cannot_be_used_leave_nothing_to_train_on(self, config, monkeypatch):
-        monkeypatch.setattr(temporal, "prepare", lambda *_: ([], []))
-        with pytest.raises(UsageError, match="no usable clip"):
+
+class TestClips:
+    def test_those_that_are_too_short_are_left_out_and_why_is_logged(self, config, videos, caplog):
+        quiet = torch.zeros(T)
+        quiet[:12] = 1
+        short = {
+            videos[0]: made_up(0, mouths, mel, frames=24),
+            videos[1]: made_up(1, mouths, mel, share=quiet),
+        }
+        fill(Path(config.data.cache), "mouth+mel", True, short)
+        with caplog.at_level(logging.INFO):
+            notes = load_checkpoint(train(config)).notes["provenance"]["data"]
+        assert (notes["clips"], notes["left_out"]) == (3, 2)
+        assert "video0/1.mp4: left out, too_short: a face is seen for 0.96 s; 1.0 s are needed" in caplog.text
+        assert "video1/1.mp4: left out, no_speech: 0.48 s of speech while a face is seen" in caplog.text
+        assert "5 clips long enough to train on, 2 left out (1 too_short, 1 no_speech)" in caplog.text
+
+    def test_that_cannot_be_used_leave_nothing_to_train_on(self, config, videos):
+        for video in videos:
+            video.write_text("no video")
+        with pytest.raises(UsageError, match=r"no usable clip on one side of the split \(7 were left out\)"):
+            train(config)
+
+    def test_that_are_the_same_under_another_name_continue_a_training(self, config, videos):
+        first = weights(config)
+        videos[0].rename(videos[0].with_name("2.mp4"))
+        assert weights(config) == first
+
+    def test_that_are_others_do_not(self, config, videos):
+        train(config)
+        fill(Path(config.data.cache), "mouth+mel", True, {_changed(videos[0]): made_up(9, mouths, mel)})
+        with pytest.raises(UsageError, match="another config or other clips"):
             train(config)
 
 
-class TestHead:
-    """The head of AVH-Align on features that are made up; the training is real."""
+def _changed(video):
+    video.write_text("something else, longer")
+    return video
 
-    BACKBONE = Backbone("made+up", SimpleNamespace(dim=6, key="a"), SimpleNamespace(dim=4, key="b"))
+
+class TestHead:
+    """The head of AVH-Align on the features of a small backbone."""
 
     @pytest.fixture
-    def config(self, config, monkeypatch):
-        def stored(records, _data, _backbone):
-            for index, record in enumerate(records):
-                rng = np.random.default_rng(index)
-                lips, speech = (rng.normal(size=(T, dim)).astype(np.float16) for dim in (6, 4))
-                path = record.path.with_suffix(".safetensors")
-                save_file({"lips": lips, "speech": speech, "weight": np.ones(T, np.float32)}, path)
-            return [PreparedClip(record, record.path.with_suffix(".safetensors")) for record in records]
-
-        monkeypatch.setattr(heads, "_stored", stored)
+    def config(self, tmp_path, data, videos):
+        clips = {path: made_up(index, halves, halves) for index, path in enumerate(videos)}
+        fill(tmp_path / "cache", "temporal", False, clips)
         return MLPTraining(
-            data=config.data,
-            optim=PlateauConfig(lr=1e-2, stop=2),
-            trainer=FramesConfig(epochs=3, frames=64, out=config.trainer.out, loggers=["csv"]),
+            backbone="temporal",
+            data=data,
+            optim=PlateauConfig(lr=1e-2, early_stopping_patience=2),
+            trainer=FramesConfig(epochs=3, frames=64, output_dir=str(tmp_path / "out"), loggers=["csv"]),
         )
 
-    def weights(self, config):
-        return load_checkpoint(heads.train_mlp(config, self.BACKBONE)).sha256
-
     def test_says_what_it_was_trained_on(self, config):
-        notes = load_checkpoint(heads.train_mlp(config, self.BACKBONE)).notes
-        assert (notes["backbone"], notes["features"]) == ("made+up", "a+b")
+        notes, key = load_checkpoint(train(config)).notes, load_backbone("temporal").key
+        assert (notes["backbone"], notes["features"]) == ("temporal", key)
         assert notes["provenance"]["data"]["trained_on"] == ["ann"]
-        assert notes["provenance"]["config"]["features"] == "a+b"
+        assert notes["provenance"]["config"]["features"] == key
 
     def test_ends_with_the_weights_of_its_best_epoch(self, config):
         """With noise for features, the validation loss only rises once the noise is learned by heart."""
         long = replace(config, trainer=replace(config.trainer, epochs=60))
-        notes = load_checkpoint(heads.train_mlp(long, self.BACKBONE)).notes["provenance"]
-        _, *rows = csv.DictReader((Path(config.trainer.out) / "csv/version_0/metrics.csv").open())
+        notes = load_checkpoint(train(long)).notes["provenance"]
+        _, *rows = csv.DictReader((Path(config.trainer.output_dir) / "csv/version_0/metrics.csv").open())
         losses = [float(row["val_loss"]) for row in rows if row["val_loss"]]
         assert len(losses) < 60  # it stopped early
         assert notes["metrics"]["val_loss"] == pytest.approx(min(losses), abs=1e-3)
 
     def test_killed_and_started_again_it_ends_where_it_would_have(self, config, monkeypatch):
-        through = self.weights(elsewhere(config, "through"))
+        through = weights(elsewhere(config, "through"))
 
         def killed(module):
             if module.current_epoch == 1:
@@ -211,34 +271,37 @@ class TestHead:
         with monkeypatch.context() as patch:
             patch.setattr(MLPModule, "on_train_epoch_end", killed)
             with pytest.raises(SystemError):
-                heads.train_mlp(config, self.BACKBONE)
-        assert self.weights(config) == through
+                train(config)
+        assert weights(config) == through
 
     def test_a_training_that_ended_early_is_not_repeated(self, config, monkeypatch):
         long = replace(config, trainer=replace(config.trainer, epochs=60))
-        first = self.weights(long)
+        first = weights(long)
         monkeypatch.setattr(MLPModule, "training_step", lambda *_: pytest.fail("trains again"))
-        assert self.weights(long) == first
+        assert weights(long) == first
 
-    def test_other_features_are_another_training(self, config):
-        heads.train_mlp(config, self.BACKBONE)
-        other = replace(self.BACKBONE, speech=SimpleNamespace(dim=4, key="c"))
+    def test_other_features_are_another_training(self, config, videos, tmp_path):
+        train(config)
+        save_checkpoint(TemporalAligner(TemporalConfig(width=8)), tmp_path / "other.safetensors", {})
+        other = replace(config, backbone=f"temporal:{tmp_path / 'other.safetensors'}")
+        fill(tmp_path / "cache", other.backbone, False, {path: made_up(0, halves, halves) for path in videos})
         with pytest.raises(UsageError, match=r"trainer\.resume=false"):
-            heads.train_mlp(config, other)
+            train(other)
 
 
 class TestSegments:
     @pytest.fixture
-    def clip(self, tmp_path):
+    def clip(self, videos, tmp_path):
         """A clip whose mouths and sound say what time it is."""
-        path = tmp_path / "clock.safetensors"
-        made_up_clip(path, 0)
-        clip = PreparedClip(None, path)
-        arrays = {name: clip.read(name) for name in ("landmarks", "speech")}
-        arrays["mouth"] = np.repeat(np.arange(T, dtype=np.uint8), 96 * 96).reshape(T, 96, 96)
-        arrays["mel"] = np.repeat(np.arange(4 * T, dtype=np.float32) / 4, 40).reshape(4 * T, 40)
-        save_file(arrays, path)
-        return clip
+
+        def clock(_rng, frames):
+            return np.repeat(np.arange(frames, dtype=np.uint8), 96 * 96).reshape(frames, 96, 96)
+
+        def steps(_rng, frames):
+            return np.repeat(np.arange(4 * frames, dtype=np.float32) / 4, 40).reshape(frames, 160)
+
+        fill(tmp_path / "cache", "mouth+mel", True, {videos[0]: made_up(0, clock, steps)})
+        return store_of(tmp_path / "cache", "mouth+mel", True).longest(None, sha256_of(videos[0]))
 
     def segments(self, clip, length, speed):
         geometry = Geometry.fit([clip], 4)
@@ -247,24 +310,24 @@ class TestSegments:
     @pytest.mark.parametrize("speed", [0.0, 0.5])
     def test_lips_and_sound_keep_one_clock(self, clip, speed):
         paces = set()
-        for _, mouth, mel, speech in self.segments(clip, 16, speed):
-            seen, heard = mouth[:, 0, 0].float(), mel[::4, 0]
-            assert (seen - heard).abs().max() <= 0.5 + 1e-3
-            assert speech.all()
+        for _, mouth, mel, share in self.segments(clip, 16, speed):
+            shown, heard = mouth[:, 0, 0].float(), mel[::4, 0]
+            assert (shown - heard).abs().max() <= 0.5 + 1e-3
+            assert share.all()
             paces.add(round(float(heard[-1] - heard[0]) / 15, 3))
         assert (len(paces) > 20) if speed else (paces == {1.0})
 
     def test_a_short_clip_is_filled_with_silence(self, clip):
-        for geometry, mouth, mel, speech in self.segments(clip, 60, 0.0):
-            assert (len(geometry), len(mouth), len(mel), len(speech)) == (60, 60, 240, 60)
-            assert speech[: T - 1].all()
-            assert not speech[T:].any()
+        for geometry, mouth, mel, share in self.segments(clip, 60, 0.0):
+            assert (len(geometry), len(mouth), len(mel), len(share)) == (60, 60, 240, 60)
+            assert share[: T - 1].all()
+            assert not share[T:].any()
 
 
 class TestConfig:
     @pytest.mark.parametrize(
         ("file", "config"),
-        [("default", Config), ("avhubert_mlp", MLPTraining), ("hubert_resnet", ResNetTraining)],
+        [("default", TemporalTraining), ("avhubert_mlp", MLPTraining), ("hubert_resnet", ResNetTraining)],
     )
     def test_the_shipped_files_name_every_key_with_its_default(self, file, config):
         assert OmegaConf.load(DEFAULT.with_stem(file)) == OmegaConf.structured(config)
@@ -284,8 +347,8 @@ class TestConfig:
             ("data.rot=x", r"data\.rot: Key 'rot' not in 'DataConfig'"),
             ("model.width=wide", r"model\.width: Value 'wide'"),
             ("model=3", "Merge error"),
-            ("method=mlp", "Key 'model' not in 'MLPTraining'"),
-            ("method=gan", "method: unknown gan; known: temporal, mlp, resnet"),
+            ("recipe=mlp", "Key 'model' not in 'MLPTraining'"),
+            ("recipe=gan", "recipe: unknown gan; known: temporal, mlp, resnet"),
             ("trainer.epochs=0", r"trainer\.epochs"),
             ("trainer.loggers=[csv,paper]", "unknown paper"),
             ("augment.speed=-1", r"augment\.speed"),

@@ -76,8 +76,8 @@ def _stored(records: Sequence[ClipRecord], config: DataConfig, backbone: Backbon
 def _too_short(clip: StoredClip) -> tuple[Reason, str] | None:
     seconds = clip.frames() / FPS
     if seconds < _MIN_FACE:
-        return Reason.TOO_SHORT, f"a face is seen for {seconds:.1f} s; {_MIN_FACE} s are needed"
+        return Reason.TOO_SHORT, f"a face is seen for {seconds:.2f} s; {_MIN_FACE} s are needed"
     speech = float(clip.read("speech_share").sum()) / FPS
     if speech < _MIN_SPEECH:
-        return Reason.NO_SPEECH, f"{speech:.1f} s of speech while a face is seen; {_MIN_SPEECH} s are needed"
+        return Reason.NO_SPEECH, f"{speech:.2f} s of speech while a face is seen; {_MIN_SPEECH} s are needed"
     return None
