@@ -1,4 +1,4 @@
-"""Settings that every training shares; which recipe has which of them is said in `avsync.train.config`."""
+"""Settings that trainings share. `avsync.train.config` puts them together, one class per recipe."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ class DataConfig:
 
     Attributes:
         root: folder of a data set of real video (VoxCeleb2 layout).
-        cache: folder of what is computed from the clips; kept between runs.
+        cache: folder of the features computed from the clips; kept between runs.
         exclude: globs of speakers to leave out, for example for their licence.
         validation: globs of speakers to validate on; if empty, speakers are drawn at random.
         validation_share: the largest share of the clips that drawn speakers may have together.

@@ -56,7 +56,7 @@ def pull(
         print(f"{name}: already in {place}")
         return
     offered = offer(known)
-    print(f"{name}: {known.what}")
+    print(f"{name}: {known.description}")
     print(f"licence: {known.licence}")
     print(f"from:    {known.page}")
     print(f"size:    {sum(offered.files.values()) / 1e6:.0f} MB")

@@ -15,7 +15,7 @@ from avsync.weights.hub import present
 
 # Narrower terminals break the lines; narrower columns would be cut off.
 _WIDTH = 128
-_COLUMNS = ("name", "what", "licence", "size", "here", "how")
+_COLUMNS = ("name", "description", "licence", "size", "here", "how")
 
 
 def print_known(file: TextIO | None = None) -> None:
@@ -38,7 +38,7 @@ def _row(known: Known) -> tuple[str, ...]:
         here, how = present(known.name) is not None, "pull"
     else:
         here, how = describe(folder() / f"{known.name}.safetensors").format == known.kind, "convert"
-    return known.name, known.what, known.licence, _size(known.size), "yes" if here else "–", how
+    return known.name, known.description, known.licence, _size(known.size), "yes" if here else "–", how
 
 
 def _others() -> Iterator[tuple[str, ...]]:

@@ -29,7 +29,7 @@ class Kind:
     Attributes:
         loader: "module:function", imported on first use. The function takes `source: str | None`, `layer: int | None`
             and `device: torch.device`, and returns an encoder (`avsync.encoders.interface`).
-        sides: what it encodes.
+        sides: whether it encodes lips, speech, or both.
         source: whether a source of weights must be named, may be named, or does not exist.
         layers: whether a layer can be chosen.
     """
@@ -92,7 +92,7 @@ def parse(name: str) -> tuple[Spec, Spec]:
     """Return the encoders of lips and of speech that a backbone's name stands for.
 
     Raises:
-        UsageError: not such a name, or an encoder that cannot do what is asked of it.
+        UsageError: not such a name, or a side, source or layer that a kind does not have.
     """
     parts = [_PART.fullmatch(part) for part in _NEXT.split(name)]
     if len(parts) > 2 or None in parts:

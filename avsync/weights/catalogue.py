@@ -17,7 +17,7 @@ class Known:
 
     Attributes:
         name: names them on the command line, and their file or folder on this machine.
-        what: a short description.
+        description: a few words.
         kind: the format of the file on this machine; HUB: a folder of the Hugging Face hub, which `pull` may fetch.
         size: bytes on this machine, approximately.
         licence: its usual name.
@@ -26,7 +26,7 @@ class Known:
     """
 
     name: str
-    what: str
+    description: str
     kind: str
     size: int
     licence: str
@@ -41,12 +41,12 @@ class Known:
         return f"accept the licence at {self.page}, download {self.name}.pt, then run: avsync weights convert FILE"
 
 
-def _of_authors(name: str, what: str, kind: str, size: int) -> Known:
-    return Known(name, what, kind, size, LICENCES[kind], _PAGES[kind])
+def _of_authors(name: str, description: str, kind: str, size: int) -> Known:
+    return Known(name, description, kind, size, LICENCES[kind], _PAGES[kind])
 
 
-def _of_hub(name: str, what: str, size: int, licence: str, sha256: str = "") -> Known:
-    return Known(name, what, HUB, size, licence, f"https://huggingface.co/{name}", sha256)
+def _of_hub(name: str, description: str, size: int, licence: str, sha256: str = "") -> Known:
+    return Known(name, description, HUB, size, licence, f"https://huggingface.co/{name}", sha256)
 
 
 KNOWN = {

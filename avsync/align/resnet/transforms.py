@@ -14,7 +14,7 @@ _GREY = 128  # zero at the network's input
 
 
 class MouthTransforms:
-    """Augments clips, all frames of a clip in the same way, because the frame-to-frame change is what tells of speech.
+    """Augments clips, all frames of a clip in the same way, because only changes between frames carry speech.
 
     Random numbers come from torch's global generator on the CPU.
     """
