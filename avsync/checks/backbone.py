@@ -1,7 +1,7 @@
 """The lips check of any backbone: a head fills the lattice from its features, and one published reading is taken."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avsync.align.aligner import Head
+from avsync.checks.face_clips import window_score
 from avsync.checks.lips import lattice_window
 from avsync.encoders.registry import Backbone
 from avsync.features import Features, FeatureStore, encode_recording
@@ -16,6 +17,7 @@ from avsync.media import FPS
 from avsync.recording import Need, Recording
 from avsync.score.readings import Reading
 from avsync.score.reference import Reference
+from avsync.score.verdict import Artefacts
 from avsync.score.windows import Combined, WindowScore, can_score, frame_times, windows
 
 # Lengths that calibration measures (s): readings of whole tracks are compared with real ones of like length.
@@ -76,20 +78,16 @@ class BackboneCheck:
 
     def measure(self, window: LatticeClip) -> WindowScore:
         """Take the reading where there is enough speech, and keep the rows."""
-        score = WindowScore(
-            track=window.track,
-            start=window.start,
-            seconds=len(window) / FPS,
-            speech_seconds=float(window.speech_share.sum()) / FPS,
-            box=window.box,
-            readings={},
-            artefacts={
-                "times": frame_times(window.start, len(window)),
-                "speech_share": window.speech_share,
-                "lattice": window.lattice.numpy(),
-            },
-        )
-        return self._read(score) if can_score(window) else score
+        arrays: Artefacts = {
+            "times": frame_times(window.start, len(window)),
+            "speech_share": window.speech_share,
+            "lattice": window.lattice.numpy(),
+        }
+        score = window_score(window, {}, arrays)
+        if not can_score(window):
+            return score
+        (reading,) = self.readings
+        return replace(score, readings={reading.name: reading.read(lattice_window(score))})
 
     def combine(self, windows: Sequence[WindowScore]) -> Combined | None:
         """The reading of the whole track."""
@@ -114,15 +112,3 @@ class BackboneCheck:
         if self._store is not None and recording.content_key in self._store:
             return self._store.read(recording.content_key)
         return encode_recording(recording, self._backbone)
-
-    def _read(self, score: WindowScore) -> WindowScore:
-        reading = self.readings[0]
-        return WindowScore(
-            score.track,
-            score.start,
-            score.seconds,
-            score.speech_seconds,
-            score.box,
-            {reading.name: reading.read(lattice_window(score))},
-            score.artefacts,
-        )

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import torch
 
 from avsync.align.checkpoint import Checkpoint
-from avsync.checks.face_clips import face_clips, scored_windows
+from avsync.checks.face_clips import face_clips, scored_windows, window_score
 from avsync.checks.interface import LENGTHS
 from avsync.clip import FaceClip
-from avsync.media import FPS
 from avsync.recording import Need
 from avsync.score.readings import Reading, readings_of
 from avsync.score.readings.face import FaceWindow, face_frames
@@ -40,14 +39,7 @@ class FaceCheck:
         """Take the readings of a window."""
         frames = face_frames(window.patches, window.alignment)
         face = FaceWindow(frames, window.landmarks, window.speech_share)
-        return WindowScore(
-            track=window.track,
-            start=window.start,
-            seconds=len(window) / FPS,
-            speech_seconds=float(window.speech_share.sum()) / FPS,
-            box=window.box,
-            readings={reading.name: reading.read(face) for reading in self.readings},
-        )
+        return window_score(window, {reading.name: reading.read(face) for reading in self.readings})
 
     def combine(self, windows: Sequence[WindowScore]) -> Combined | None:
         """The windows as they are."""

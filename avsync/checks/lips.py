@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from avsync.align.checkpoint import Checkpoint
 from avsync.align.lattice import TAU, lattice
 from avsync.align.temporal import TemporalAligner
-from avsync.checks.face_clips import face_clips, scored_windows
+from avsync.checks.face_clips import face_clips, scored_windows, window_score
 from avsync.checks.interface import LENGTHS
 from avsync.clip import FaceClip
 from avsync.errors import UsageError
-from avsync.media import FPS
 from avsync.recording import Need
 from avsync.score.readings import READINGS, Reading
 from avsync.score.readings.lattice import LatticeWindow, lag_of
 from avsync.score.reference import Reference
+from avsync.score.verdict import Artefacts
 from avsync.score.windows import Combined, WindowScore, frame_times
 from avsync.speech import log_mel
 
@@ -55,21 +55,13 @@ class LipsCheck:
         lips, speech = model.encode(window.landmarks, window.mouths, mel, window.speech_share)
         share = torch.from_numpy(window.speech_share)
         grid = lattice(lips, speech, share, model.temperature.item(), TAU)
-        score = WindowScore(
-            track=window.track,
-            start=window.start,
-            seconds=len(window) / FPS,
-            speech_seconds=float(window.speech_share.sum()) / FPS,
-            box=window.box,
-            readings={},
-            artefacts={
-                "times": frame_times(window.start, len(window)),
-                "speech_share": window.speech_share,
-                "lattice": grid.numpy(),
-                "mouths": window.mouths,
-            },
-        )
-        return self._read(score, None)
+        arrays: Artefacts = {
+            "times": frame_times(window.start, len(window)),
+            "speech_share": window.speech_share,
+            "lattice": grid.numpy(),
+            "mouths": window.mouths,
+        }
+        return self._read(window_score(window, {}, arrays), None)
 
     def combine(self, windows: Sequence[WindowScore]) -> Combined | None:
         """Read all windows at the lag that fits them best together."""
