@@ -85,7 +85,7 @@ class TestExtract:
     def test_makes_features_of_what_it_can_and_says_what_it_leaves_out(self, records, store, caplog):
         steps = []
         with caplog.at_level(logging.INFO):
-            kept = extract(records, MOUTH, store(), hook=lambda *step: steps.append(step))
+            kept = extract(records, MOUTH, store(), on_progress=lambda *step: steps.append(step))
         assert [record.name for record, _ in kept] == ["ann.mp4", "copy.mp4", "bob.mp4"]
         assert steps == [(done, 6) for done in range(7)]
         for said in (
@@ -109,7 +109,7 @@ class TestExtract:
         never_again()
         caplog.clear()
         steps = []
-        assert extract(records[:5], MOUTH, store(), hook=lambda *step: steps.append(step)) == kept
+        assert extract(records[:5], MOUTH, store(), on_progress=lambda *step: steps.append(step)) == kept
         assert steps[-1] == (5, 5)
         assert "mute.mp4: left out, no_speech" in caplog.text
         assert "text.mp4: left out, unreadable" in caplog.text

@@ -42,8 +42,8 @@ def extract(
     records = _part([record for root in roots for record in open_dataset(root, dataset)], shard)
     encoders, detector = load_backbone(backbone, choose_device(device)), load_face_detector(faces)
     store = FeatureStore(output, encoders.key, trim, detector.key, whole=whole)
-    with counting("extracting") as hook:
-        kept = run(records, encoders, store, faces=detector, workers=workers, hook=hook)
+    with counting("extracting") as on_progress:
+        kept = run(records, encoders, store, faces=detector, workers=workers, on_progress=on_progress)
     print(f"{store.folder}: features of {len(kept)} of {len(records)} clips")
 
 

@@ -35,7 +35,7 @@ def extract(
     *,
     faces: FaceDetector | None = None,
     workers: int = 1,
-    hook: Callable[[int, int], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> list[tuple[ClipRecord, str]]:
     """Make the features that the store lacks. It can be killed at any time and goes on where it was.
 
@@ -45,7 +45,7 @@ def extract(
         store: of this backbone and face detector; it says what silence is left out.
         faces: finds faces and landmarks; None: the default detector.
         workers: processes that hash, decode and find faces; 1 does it here.
-        hook: called with the number of clips done and of all.
+        on_progress: called with the number of clips done and of all.
 
     Returns:
         The clips that have features, each with its key in the store.
@@ -56,7 +56,7 @@ def extract(
     faces = faces or load_face_detector()
     if (backbone.key, faces.key) != (store.backbone, store.faces):
         raise ValueError(f"the store holds features of {store.backbone} and {store.faces}")
-    work = _Work(records, store, hook)
+    work = _Work(records, store, on_progress)
     decode = Decoder(faces, store.trim, store.whole)
     with closing(run_jobs(decode, work.next_job, workers)) as results, StoreWriter(store) as writer:
         for batch in _batches(work.handle(results)):
@@ -87,11 +87,11 @@ class _Work:
     """
 
     def __init__(
-        self, records: Sequence[ClipRecord], store: FeatureStore, hook: Callable[[int, int], None] | None
+        self, records: Sequence[ClipRecord], store: FeatureStore, on_progress: Callable[[int, int], None] | None
     ) -> None:
         self.keys: list[str | None] = [None] * len(records)
         self.unreadable: dict[int, str] = {}
-        self._records, self._store, self._hook = records, store, hook
+        self._records, self._store, self._on_progress = records, store, on_progress
         self._hashes = HashCache(store.root / HASHES)
         self._unread, self._decodable = iter(range(len(records))), deque[DecodeJob]()
         self._begun, self._done = set[str](), 0
@@ -140,8 +140,8 @@ class _Work:
 
     def _report(self, more: int) -> None:
         self._done += more
-        if self._hook is not None:
-            self._hook(self._done, len(self._records))
+        if self._on_progress is not None:
+            self._on_progress(self._done, len(self._records))
 
 
 def _batches(results: Iterable[Decoded | Finished]) -> Iterator[list[Decoded | Finished]]:

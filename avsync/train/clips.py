@@ -59,8 +59,8 @@ def _stored(records: Sequence[ClipRecord], config: DataConfig, backbone: Backbon
     """The longest chunk of each clip; clips that are too short are logged and left out."""
     faces = load_face_detector()
     store = FeatureStore(Path(config.cache), backbone.key, "default", faces.key, whole=whole)
-    with counting("extracting") as hook:
-        kept = extract(records, backbone, store, faces=faces, workers=config.num_workers, hook=hook)
+    with counting("extracting") as on_progress:
+        kept = extract(records, backbone, store, faces=faces, workers=config.num_workers, on_progress=on_progress)
     clips, reasons = list[StoredClip](), list[Reason]()
     for record, key in kept:
         clip = store.longest(record, key)
