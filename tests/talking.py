@@ -80,7 +80,8 @@ def write(
 def _encoded(audio, sound, rate, at):
     layout = audio.codec_context.layout
     wanted = np.arange(round(len(sound) * rate / RATE)) * RATE / rate
-    samples = np.repeat(np.interp(wanted, np.arange(len(sound)), sound)[None], layout.nb_channels, axis=0)
+    resampled = np.interp(wanted, np.arange(len(sound)), sound) if len(sound) else wanted
+    samples = np.repeat(resampled[None], layout.nb_channels, axis=0)
     for done in range(0, samples.shape[1], 1024):
         piece = np.ascontiguousarray(samples[:, done : done + 1024], np.float32)
         block = av.AudioFrame.from_ndarray(piece, format="fltp", layout=layout.name)

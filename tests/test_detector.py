@@ -1,7 +1,7 @@
 """What Detector promises: a file in, a verdict out, whatever the file.
 
-Every clip is the demo's: a face whose lips move as its voice does, at a third of its size, written anew as files of
-every kind. What real clips are like is taken from the embedded checkpoint.
+Every clip is the demo's: a face whose lips move as its voice does, at half its size, in files of every kind. What real
+recordings look like is taken from the embedded checkpoint.
 """
 
 import json
@@ -11,81 +11,27 @@ import struct
 import subprocess
 import sys
 import time
-from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 from av.stream import Disposition
-from PIL import Image
+from talking import SIDE, resized, write
 
-from avsync import Detector
+from avsync import Detector, Verdict
 from avsync.align import EMBEDDED, load_checkpoint, save_checkpoint
+from avsync.checks.load import load_setup
 from avsync.demo import make_clips
 from avsync.demo.face import talk
 from avsync.demo.voice import speak
 from avsync.errors import Reason, UsageError
 from avsync.media import FPS, RATE, frames
-from avsync.score.reference import SHARES, Reference
+from avsync.score.quantiles import SHARES, at_length
 
 SECONDS = 6.0
-SIDE = 192  # the face is 93 pixels wide
 LOSSLESS = {"qp": "0", "preset": "ultrafast"}
+CHECKS = ("lips", "face")
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="the ffmpeg command is not installed")
-
-
-def resized(picture, side=SIDE):
-    return np.asarray(Image.fromarray(picture).resize((side, side)))
-
-
-def write(
-    path,
-    pictures,
-    sound,
-    *,
-    fps=FPS,
-    times=None,
-    options=None,
-    codec="aac",
-    rate=RATE,
-    layout="mono",
-    sound_at=0.0,
-    container=None,
-):
-    """Write grey pictures [T, H, W] and mono 16 kHz sound (None: without) as a file, and return its path.
-
-    `times` are those of the pictures (s), default: constant `fps`; the sound starts at `sound_at`.
-    """
-    exact = Fraction(fps).limit_denominator(1001)
-    tick = 1 / exact if times is None else Fraction(1, 1000)
-    packets = []
-    with av.open(f"file:{path}", "w", options=container or {}) as file:
-        video = file.add_stream("libx264", rate=exact, options=options or {"preset": "ultrafast", "crf": "18"})
-        audio = file.add_stream(codec, rate=rate, layout=layout) if sound is not None else None
-        video.height, video.width = pictures[0].shape
-        video.pix_fmt, video.codec_context.time_base = "yuv420p", tick
-        for index, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="gray")
-            frame.pts, frame.time_base = index if times is None else round(times[index] * 1000), tick
-            packets += video.encode(frame)
-        packets += video.encode(None)
-        if audio is not None:
-            packets += _encoded(audio, sound, rate, sound_at)
-        for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
-            file.mux(packet)
-    return path
-
-
-def _encoded(audio, sound, rate, at):
-    layout = audio.codec_context.layout
-    wanted = np.arange(round(len(sound) * rate / RATE)) * RATE / rate
-    samples = np.repeat(np.interp(wanted, np.arange(len(sound)), sound)[None], layout.nb_channels, axis=0)
-    for done in range(0, samples.shape[1], 1024):
-        piece = np.ascontiguousarray(samples[:, done : done + 1024], np.float32)
-        block = av.AudioFrame.from_ndarray(piece, format="fltp", layout=layout.name)
-        block.sample_rate, block.time_base, block.pts = rate, Fraction(1, rate), round(at * rate) + done
-        yield from audio.encode(block)
-    yield from audio.encode(None)
 
 
 @pytest.fixture(scope="module")
@@ -95,19 +41,23 @@ def detector():
 
 @pytest.fixture(scope="module")
 def score(detector):
-    """Scores a file, and holds every verdict to what is true of any."""
+    """Scores a file, and checks what is true of every verdict."""
 
     def checked(path):
         begin = time.perf_counter()
         verdict = detector.score(path)
         assert time.perf_counter() - begin < 20
-        json.dumps(verdict.to_dict(), allow_nan=False)
+        assert Verdict.from_dict(json.loads(json.dumps(verdict.to_dict(), allow_nan=False))) == verdict
         assert verdict.path == str(path)
         judged = verdict.verdict != "cannot_judge"
         assert judged == (verdict.reason is None) == bool(verdict.tracks) == (verdict.p_value is not None)
         assert judged == (verdict.detail == "")
+        assert tuple(verdict.checks) == CHECKS
+        for check in verdict.checks.values():
+            assert (judged, check.detail == "") == (check.p_value is not None, judged)
+            assert (check.reason, check.detail) == (verdict.reason, verdict.detail)
         if judged:
-            assert verdict.rests_on in {track.track for track in verdict.tracks}
+            assert verdict.decisive.track == verdict.decisive_track
             assert (verdict.verdict == "suspicious") == (verdict.p_value <= verdict.level)
         return verdict
 
@@ -137,13 +87,21 @@ def plain(score, pictures, voice, tmp_path_factory):
     return score(write(tmp_path_factory.mktemp("plain") / "plain.mp4", pictures, voice))
 
 
+@pytest.fixture(scope="module")
+def uncalibrated(tmp_path_factory):
+    """The embedded model without its calibration."""
+    path, checkpoint = tmp_path_factory.mktemp("weights") / "model.safetensors", load_checkpoint(EMBEDDED)
+    save_checkpoint(checkpoint.model, path, {"name": "temporal"})
+    return path
+
+
 def the_track(verdict):
     (track,) = verdict.tracks
     return track
 
 
 def agreement(track):
-    return track.readings["agreement"].value
+    return track.checks["lips"].readings["agreement"].value
 
 
 def assert_like(verdict, plain, within=0.6):
@@ -158,10 +116,11 @@ class TestJudgement:
     def test_lips_fit_their_own_speech_better_than_a_dub(self, score, demo):
         in_sync, dubbed = (the_track(score(path)) for path in demo)
         assert agreement(in_sync) > agreement(dubbed) + 1
-        assert in_sync.aspects["speech"] > dubbed.aspects["speech"]
+        assert in_sync.checks["lips"].p_value > dubbed.checks["lips"].p_value
         assert abs(in_sync.lag_ms) <= 40
         # The pictures are the same.
-        assert in_sync.readings["mouth_detail"].value == pytest.approx(dubbed.readings["mouth_detail"].value, abs=0.2)
+        detail = (track.checks["face"].readings["mouth_detail"].value for track in (in_sync, dubbed))
+        assert next(detail) == pytest.approx(next(detail), abs=0.2)
 
     def test_the_verdict_says_what_was_read_and_by_what(self, score, demo, detector):
         verdict, track = score(demo[0]), the_track(score(demo[0]))
@@ -171,6 +130,7 @@ class TestJudgement:
         assert verdict.weights_sha256 == detector.weights_sha256
         assert verdict.trimmed_head == pytest.approx(0.16, abs=0.12)
         assert verdict.trimmed_tail == pytest.approx(0.2, abs=0.2)
+        assert verdict.leading_silence == pytest.approx(0, abs=0.04)
         assert track.start == pytest.approx(verdict.trimmed_head, abs=0.05)
         assert track.end == pytest.approx(SECONDS - verdict.trimmed_tail, abs=0.12)
         left, top, right, bottom = track.box
@@ -187,16 +147,17 @@ class TestJudgement:
         lenient, strict = (Detector(level=level).score(path) for level in (1e-6, 0.999))
         assert (lenient.verdict, lenient.level) == ("consistent", 1e-6)
         assert (strict.verdict, strict.level) == ("suspicious", 0.999)
-        assert (lenient.p_value, lenient.oddness) == (strict.p_value, strict.oddness)
+        assert (lenient.p_value, lenient.anomaly_score) == (strict.p_value, strict.anomaly_score)
 
-    def test_the_rule_of_trimming(self, pictures, voice, tmp_path):
+    def test_the_rule_of_trimming(self, pictures, voice, uncalibrated, tmp_path):
         silence = np.zeros(RATE, np.float32)
         path = write(tmp_path / "late.mkv", pictures, np.concatenate([silence, voice[:-RATE]]), codec="pcm_s16le")
-        default, paper, none = (Detector(trim=trim).score(path) for trim in ("default", "paper", "none"))
+        default, paper, none = (Detector(uncalibrated, trim=trim).score(path) for trim in ("default", "paper", "none"))
         assert default.trimmed_head == pytest.approx(1.16, abs=0.12)
         assert paper.trimmed_head == pytest.approx(1.0, abs=0.04)
         assert (none.trimmed_head, none.trimmed_tail) == (0, 0)
         assert the_track(none).start == 0
+        assert default.leading_silence == paper.leading_silence == none.leading_silence == pytest.approx(1, abs=0.04)
 
     @pytest.mark.parametrize("level", [0, 1, -0.1, 5, float("nan")])
     def test_a_level_that_is_no_share_is_a_usage_error(self, level):
@@ -207,12 +168,127 @@ class TestJudgement:
         with pytest.raises(UsageError, match="default, paper, none"):
             Detector(trim="everything")
 
+    def test_a_trim_that_the_calibration_was_not_made_with_is_a_usage_error_with_the_command(self):
+        with pytest.raises(UsageError, match=r"^[^\n]*run avsync calibrate ROOT --trim paper[^\n]*$"):
+            Detector(trim="paper")
+
+    def test_a_device_can_be_chosen(self, score, demo):
+        verdict = Detector(device="cpu").score(demo[0])
+        assert verdict.anomaly_score == pytest.approx(score(demo[0]).anomaly_score, abs=1e-3)
+
+    @pytest.mark.parametrize("device", ["nonsense", "cuda:99"])
+    def test_a_device_that_does_not_exist_is_a_usage_error(self, device):
+        with pytest.raises(UsageError, match=f"device '{device}'.*write cpu"):
+            Detector(device=device)
+
     def test_weights_that_cannot_be_used_are_a_usage_error(self, tmp_path):
         with pytest.raises(UsageError, match="cannot be read"):
             Detector(tmp_path / "none.safetensors")
         save_checkpoint(load_checkpoint(EMBEDDED).model, tmp_path / "new.safetensors", {"calibration": {}})
         with pytest.raises(UsageError, match="run avsync calibrate"):
             Detector(tmp_path / "new.safetensors")
+
+
+class TestChecks:
+    @pytest.mark.parametrize("name", CHECKS)
+    def test_one_alone_can_be_asked(self, detector, demo, name):
+        alone, both = Detector(checks=name).score(demo[0]), detector.score(demo[0])
+        assert Detector(checks=name).checks == tuple(alone.checks) == (name,)
+        assert the_track(alone).checks.keys() == {name}
+        assert alone.checks[name].p_value == alone.p_value == both.checks[name].p_value
+        assert alone.checks[name].readings == both.checks[name].readings
+        assert (the_track(alone).lag_ms is None) == (name == "face")
+
+    def test_all_of_them_are_asked_in_their_order(self, detector):
+        assert detector.checks == Detector(checks="lips, face").checks == CHECKS
+
+    @pytest.mark.parametrize("checks", ["hands", "lips,", ""])
+    def test_one_that_does_not_exist_is_a_usage_error(self, checks):
+        with pytest.raises(UsageError, match="must be one or more of lips, face, joined by commas"):
+            Detector(checks=checks)
+
+    def test_each_has_its_score_its_p_value_and_its_readings(self, score, demo):
+        verdict = score(demo[0])
+        for name, check in verdict.checks.items():
+            decisive = verdict.decisive.checks[name]
+            assert (check.anomaly_score, check.p_value) == (decisive.anomaly_score, decisive.p_value)
+            assert check.readings == decisive.readings
+        assert verdict.anomaly_score == max(check.anomaly_score for check in verdict.checks.values())
+
+    def test_each_keeps_every_window_with_its_score_and_p_value(self, score, demo):
+        verdict = score(demo[0])
+        track = the_track(verdict)
+        for check in verdict.checks.values():
+            assert {window.track for window in check.windows} == {track.track}
+            assert check.windows[0].start == track.start
+            assert check.windows[-1].end == pytest.approx(track.end)
+            assert all(window.end - window.start <= 3 for window in check.windows)
+            assert all(0 < window.p_value <= 1 and np.isfinite(window.anomaly_score) for window in check.windows)
+        assert len({len(check.windows) for check in verdict.checks.values()}) == 1
+
+    def test_without_calibration_windows_have_scores_and_no_p_values(self, uncalibrated, demo):
+        verdict = Detector(uncalibrated).score(demo[0])
+        assert (verdict.verdict, verdict.p_value) == ("measured", None)
+        windows = [window for check in verdict.checks.values() for window in check.windows]
+        assert windows
+        assert {window.p_value for window in windows} == {None}
+        assert verdict.warnings == ["not calibrated on real recordings: avsync calibrate does that"]
+
+
+class TestArtefacts:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def kept(cls, detector, demo):
+        return detector.score(demo[0], keep=("lattice", "mouths"))
+
+    def test_are_arrays_of_each_face(self, kept):
+        (arrays,) = kept.artefacts.values()
+        count = len(arrays["times"])
+        assert (arrays["lattice"].shape, arrays["lattice"].dtype) == ((count, 31), np.float32)
+        assert (arrays["mouths"].shape, arrays["mouths"].dtype) == ((count, 96, 96), np.uint8)
+        assert arrays["lag_curve"].shape == (31,)
+        assert kept.artefacts.keys() == {the_track(kept).track}
+
+    def test_have_the_times_of_the_windows(self, kept):
+        times, track = kept.artefacts[0]["times"], the_track(kept)
+        assert times[0] == track.start
+        assert times[-1] == pytest.approx(track.end - 1 / FPS)
+        np.testing.assert_allclose(np.diff(times), 1 / FPS)
+
+    def test_the_lag_curve_is_highest_at_the_lag(self, kept):
+        assert (np.nanargmax(kept.artefacts[0]["lag_curve"]) - 15) * 40 == the_track(kept).lag_ms
+
+    def test_are_no_part_of_the_plain_verdict(self, kept, detector, demo):
+        assert "artefacts" not in kept.to_dict()
+        plain = detector.score(demo[0])
+        assert plain.artefacts == {}
+        assert kept == plain == Verdict.from_dict(kept.to_dict())
+
+    @pytest.mark.parametrize(
+        ("keep", "names"),
+        [("lattice", {"times", "speech_share", "lattice", "lag_curve"}), ("mouths", {"times", "mouths"})],
+    )
+    def test_only_those_that_are_asked_for_are_kept(self, detector, demo, keep, names):
+        assert detector.score(demo[0], keep=(keep,)).artefacts[0].keys() == names
+
+    def test_one_that_does_not_exist_is_a_usage_error(self, detector, demo):
+        with pytest.raises(UsageError, match=r"^keep: unknown gradients; known: lattice, mouths$"):
+            detector.score(demo[0], keep=("gradients",))
+
+
+class TestScoring:
+    def test_sound_beside_the_video_is_heard_in_its_place(self, detector, demo):
+        own, beside = detector.score(demo[1]), detector.score(demo[0], audio=demo[1])
+        assert agreement(the_track(beside)) == pytest.approx(agreement(the_track(own)), abs=0.3)
+        assert beside.sha256 == detector.score(demo[0]).sha256
+
+    def test_it_tells_how_far_it_is(self, detector, demo):
+        told = []
+        detector.score(demo[0], on_progress=lambda *step: told.append(step))
+        done, of = zip(*told, strict=True)
+        assert list(done) == sorted(set(done))
+        assert of == pytest.approx([SECONDS] * len(of), abs=0.1)
+        assert done[-1] > SECONDS - 1.5
 
 
 MASTER = 100  # pictures per second
@@ -340,7 +416,7 @@ class TestWhatIsSeen:
         listener = np.roll(pictures, 40, axis=0)
         for order in ((pictures, listener), (listener, pictures)):
             verdict = score(write(tmp_path / "clip.mp4", np.concatenate(order, axis=2), voice))
-            talker = next(track for track in verdict.tracks if track.track == verdict.rests_on)
+            talker = next(track for track in verdict.tracks if track.track == verdict.decisive_track)
             assert len(verdict.tracks) == 2
             assert (talker.box[0] < SIDE) == (order[0] is pictures)
             assert verdict.p_value == talker.p_value
@@ -357,7 +433,7 @@ class TestWhatIsSeen:
         still = np.repeat(pictures[:1], 300, axis=0)
         verdict = score(write(tmp_path / "clip.mkv", still, np.concatenate([voice, voice]), options=LOSSLESS))
         assert agreement(the_track(verdict)) < agreement(the_track(plain)) - 1
-        assert verdict.oddness > plain.oddness
+        assert verdict.anomaly_score > plain.anomaly_score
 
     def test_pictures_a_few_pixels_high(self, score, voice, tmp_path):
         for height, width in ((2, 2), (2, 640), (640, 2), (16, 16)):
@@ -370,7 +446,7 @@ class TestRefusals:
     def refused(self, score, tmp_path):
         def reason(pictures, sound, name="clip.mp4", **recipe):
             verdict = score(write(tmp_path / name, pictures, sound, **recipe))
-            assert (verdict.verdict, verdict.p_value, verdict.rests_on) == ("cannot_judge", None, None)
+            assert (verdict.verdict, verdict.p_value, verdict.decisive_track) == ("cannot_judge", None, None)
             assert "\n" not in verdict.detail
             return verdict.reason, verdict.detail
 
@@ -391,7 +467,15 @@ class TestRefusals:
             block = av.AudioFrame.from_ndarray(voice[None], format="fltp", layout="mono")
             block.sample_rate = RATE
             file.mux(audio.encode(block) + audio.encode(None))
-        assert score(tmp_path / "song.mp3").reason is Reason.NO_VIDEO
+        verdict = score(tmp_path / "song.mp3")
+        assert (verdict.reason, verdict.detail) == (Reason.NO_VIDEO, "the file has no moving picture")
+        assert (verdict.audio_rate, verdict.width) == (RATE, 0)
+        assert {check.reason for check in verdict.checks.values()} == {Reason.NO_VIDEO}
+
+    def test_a_sound_without_samples(self, score, pictures, tmp_path):
+        verdict = score(write(tmp_path / "clip.mkv", pictures[:50], np.zeros(0, np.float32), codec="pcm_s16le"))
+        assert verdict.reason in (Reason.NO_AUDIO, Reason.NO_SPEECH)
+        assert verdict.leading_silence is None
 
     def test_nobody_is_seen(self, refused, pictures, voice):
         assert refused(np.full_like(pictures, 90), voice)[0] is Reason.NO_FACE
@@ -474,15 +558,20 @@ class TestDamage:
 
 @pytest.fixture(scope="module")
 def spread():
-    """The standard deviation, on real clips of a length (s), of every reading, of oddness and of a p-value."""
-    reference = Reference.from_dict(load_checkpoint(EMBEDDED).notes["calibration"])
-
-    def at(table, seconds):
-        return np.array([np.interp(seconds, reference.seconds, column) for column in table.T])
+    """The standard deviation, on real recordings of a length (s), of every number that a verdict rests on."""
+    calibration = load_setup().calibration
 
     def of(seconds):
-        readings = {name: at(table, seconds).std() for name, table in reference.readings.items()}
-        return {**readings, "oddness": at(reference.surprise, seconds).std(), "p": SHARES.std()}
+        def deviation(table, lengths):
+            return float(at_length(table, lengths, seconds).std())
+
+        joint = calibration.joint["face", "lips"]
+        readings = {
+            name: deviation(table, reference.seconds)
+            for reference in calibration.references.values()
+            for name, table in reference.readings.items()
+        }
+        return {**readings, "anomaly_score": deviation(joint.scores, joint.seconds), "p": float(SHARES.std())}
 
     return of
 
@@ -508,11 +597,12 @@ def surrounded(path, pictures, voice, seconds, level, where, how):
     return write(path, np.concatenate(seen), np.concatenate(heard), codec="pcm_s16le", options=LOSSLESS)
 
 
-def scores(verdict):
+def numbers(verdict):
     """Every number that a verdict on one track rests on."""
-    track = the_track(verdict)
-    readings = {name: reading.value for name, reading in track.readings.items()}
-    return {**readings, "oddness": verdict.oddness, **{f"p of {name}": p for name, p in track.aspects.items()}}
+    checks = the_track(verdict).checks
+    readings = {name: reading.value for check in checks.values() for name, reading in check.readings.items()}
+    p_values = {f"p of {name}": check.p_value for name, check in checks.items()}
+    return {**readings, **p_values, "anomaly_score": verdict.anomaly_score}
 
 
 class TestSilence:
@@ -525,9 +615,9 @@ class TestSilence:
         *clip, plain = lossless
         how = "looped" if where == "after" or (where == "both" and not level) else "frozen"
         verdict = score(surrounded(tmp_path / "clip.mkv", *clip, seconds, level, where, how))
-        track, after = the_track(plain), scores(verdict)
+        track, after = the_track(plain), numbers(verdict)
         spreads = spread(track.end - track.start)
-        for name, before in scores(plain).items():
+        for name, before in numbers(plain).items():
             assert abs(after[name] - before) < 0.05 * spreads[name.split()[0]], name
         assert verdict.verdict == plain.verdict
         assert the_track(verdict).lag_ms == track.lag_ms
@@ -559,9 +649,9 @@ class TestLongFiles:
 
     @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
     def test_memory_does_not_grow_with_the_file(self, looped, plain):
-        """Read in a process of its own. Its `ru_maxrss` would begin at that of the process that starts it.
+        """Read in a process of its own: `ru_maxrss` would start at that of the parent process.
 
-        Both files have more passages of 30 s than are in memory at a time; a minute of pictures alone has 55 MB.
+        Both files have more clips of 30 s than are in memory at a time; the minute between them has 55 MB of pictures.
         """
         script = (
             "import re, sys; from avsync import Detector; from pathlib import Path\n"
@@ -571,10 +661,10 @@ class TestLongFiles:
             "    (peak,) = re.findall(r'VmHWM:\\s*(\\d+)', Path('/proc/self/status').read_text())\n"
             "    print(track.start, track.end, track.lag_ms, peak)\n"
         )
-        command = [sys.executable, "-c", script, EMBEDDED, looped(15), looped(33)]
+        command = [sys.executable, "-c", script, EMBEDDED, looped(12), looped(22)]
         output = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout
         short, long = (list(map(float, line.split())) for line in output.splitlines())
-        assert short[:3] == pytest.approx([the_track(plain).start, 90 - 0.15, the_track(plain).lag_ms], abs=0.2)
-        assert long[:3] == pytest.approx([the_track(plain).start, 198 - 0.15, the_track(plain).lag_ms], abs=0.2)
+        assert short[:3] == pytest.approx([the_track(plain).start, 72 - 0.15, the_track(plain).lag_ms], abs=0.2)
+        assert long[:3] == pytest.approx([the_track(plain).start, 132 - 0.15, the_track(plain).lag_ms], abs=0.2)
         assert long[3] < 1.5e6  # kB
         assert long[3] - short[3] < 40e3
