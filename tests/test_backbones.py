@@ -1,17 +1,16 @@
 """Published backbones on the command line: convert, score without training, train, calibrate."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from talking import people, voxceleb
 from tiny import OPTIONS, avhubert_tensors, save_hubert
 from typer.testing import CliRunner
 
 import avsync.calibrate
 from avsync.cli import app
-from avsync.demo import make_clips
 from avsync.encoders.registry import Backbone
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -21,16 +20,13 @@ def run(*words):
     return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
 
 
+PEOPLE = people("calibrate", 4)
+
+
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    """A VoxCeleb2 tree: one clip each of four speakers, whose role is to calibrate."""
-    root = tmp_path_factory.mktemp("real")
-    for speaker in range(3, 7):
-        folder = root / "dev" / "mp4" / f"id{speaker}" / "video"
-        in_sync, _ = make_clips(folder / "made", seconds=2.0, seed=speaker)
-        shutil.move(in_sync, folder / "00001.mp4")
-        shutil.rmtree(folder / "made")
-    return root
+    """A VoxCeleb2 tree: a clip each of four people who calibrate."""
+    return voxceleb(tmp_path_factory.mktemp("real"), PEOPLE)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +47,7 @@ def weights(tmp_path, monkeypatch):
 
 
 def first_clip(tree):
-    return tree / "dev" / "mp4" / "id3" / "video" / "00001.mp4"
+    return tree / "dev" / "mp4" / PEOPLE[0] / "video" / "00001.mp4"
 
 
 def score(*words):
@@ -93,7 +89,7 @@ def trained(config, tree, folder, *overrides):
     common = (
         f"data.root={tree}",
         f"data.cache={folder / 'cache'}",
-        "data.validation=[id5,id6]",
+        f"data.validation=[{PEOPLE[2]},{PEOPLE[3]}]",
         "data.num_workers=1",
         "trainer.epochs=2",
         "trainer.loggers=[csv]",
@@ -112,7 +108,7 @@ def test_avhubert_mlp_trains_calibrates_and_scores(tree, published, tmp_path, mo
         model = trained("avhubert_mlp.yaml", tree, tmp_path, "trainer.frames=32")
         calibrated = tmp_path / "calibrated.safetensors"
         notes = json.loads(model.with_suffix(".json").read_text())
-        assert notes["provenance"]["data"]["trained_on"] == ["id3", "id4"]
+        assert notes["provenance"]["data"]["trained_on"] == PEOPLE[:2]
         assert set(notes["provenance"]["metrics"]) == {"val_loss", "val_accuracy"}
         del notes["provenance"]["data"]["trained_on"]  # so that four people are left to calibrate
         model.with_suffix(".json").write_text(json.dumps(notes))
