@@ -164,6 +164,14 @@ class TestStore:
             for seed, read in enumerate(store().read(key)):
                 assert torch.equal(read.lip_features, features(seed=seed).lip_features)
 
+    def test_of_a_file_that_was_made_twice_the_last_features_count(self, store):
+        for seed in range(5):
+            with StoreWriter(store()) as writer:
+                writer.add("key", features(seed=seed))
+                writer.finish("key", ACTIVITY)
+        (read,) = store().read("key")
+        assert torch.equal(read.lip_features, features(seed=4).lip_features)
+
     def test_a_shard_that_is_old_is_written_before_it_is_full(self, store):
         with StoreWriter(store(), shard_seconds=0.0) as writer:
             writer.finish("key", ACTIVITY)

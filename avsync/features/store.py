@@ -2,7 +2,8 @@
 
 A store is a folder of safetensors shards. The key of a file is the hash of its content (`avsync.files.content_key`), so
 a file that is moved or copied keeps its features. The name of the folder is a hash of everything else that features
-depend on. A shard's header lists the files that are finished; what a stopped run left unfinished is made again.
+depend on. A shard's header lists the files that are finished; what a stopped run left unfinished is made again. If a
+content is in several shards, the shard that was written last counts.
 """
 
 import json

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from time import monotonic
+from time import monotonic, time_ns
 from typing import Any, Self
 from uuid import uuid4
 
@@ -74,7 +74,8 @@ class StoreWriter:
     def flush(self) -> None:
         """Write what has been collected."""
         if self._tensors or self._header["files"]:
-            self._store.add(uuid4().hex, save(self._tensors, {"avsync": json.dumps(self._header)}), self._header)
+            name = f"{time_ns()}-{uuid4().hex}"  # in the order of writing
+            self._store.add(name, save(self._tensors, {"avsync": json.dumps(self._header)}), self._header)
             self._begin()
 
     def _begin(self) -> None:
