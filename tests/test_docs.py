@@ -13,14 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from avsync.align.cosine import CosineAligner, CosineConfig
-from avsync.checks.backbone import BackboneCheck
 from avsync.checks.measure import measure
 from avsync.datasets import open_dataset
 from avsync.datasets.record import ClipRecord
 from avsync.datasets.splits import training_records
 from avsync.demo import make_clips
-from avsync.encoders.registry import KINDS, Backbone
+from avsync.detector import Detector
 from avsync.errors import Reason, UsageError
 from avsync.evaluate import PROTOCOLS, Settings
 from avsync.face.interface import load_face_detector
@@ -154,17 +152,16 @@ class TestAdding:
 
     def test_the_check_reads_every_window(self, add, clips):
         check = add("avsync/checks/blinks.py").load(None, None)
-        windows = _combined(check, clips / "in_sync.mp4").windows
-        assert windows
-        assert all(0 < window.readings["eye_opening_range"] < 1 for window in windows)
+        windows, _ = measure(open_recording(clips / "in_sync.mp4"), [check], ())
+        combined = check.combine(windows["blinks"][0])
+        assert combined.windows
+        assert all(0 < window.readings["eye_opening_range"] < 1 for window in combined.windows)
 
     def test_the_backbone_finds_the_lag_of_the_demo(self, add, clips):
-        module = add("avsync/encoders/envelope.py")
-        assert KINDS["envelope"].loader == "avsync.encoders.envelope:load_envelope"
-        encoder = module.load_envelope(None, None, None)
-        head, reading = CosineAligner(CosineConfig()), READINGS["speechforensics"]
-        check = BackboneCheck(Backbone("envelope", encoder, encoder), head, reading, None)
-        assert abs(_combined(check, clips / "in_sync.mp4").lag) <= 2
+        add("avsync/encoders/envelope.py")
+        verdict = Detector(backbone="envelope", reading="speechforensics").score(clips / "in_sync.mp4")
+        assert verdict.verdict == "measured"
+        assert abs(verdict.tracks[0].lag_ms) <= 80
 
     def test_the_face_detector_is_loaded_by_its_name(self, add):
         add("avsync/face/thorough.py")
@@ -186,12 +183,6 @@ def clips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clips")
     make_clips(folder, seconds=4.0)
     return folder
-
-
-def _combined(check, path):
-    """What a check measures on the one face of a file."""
-    windows, _ = measure(open_recording(path), [check], ())
-    return check.combine(windows[check.name][0])
 
 
 def _example(path):
