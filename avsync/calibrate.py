@@ -57,10 +57,8 @@ def calibrate(
     records = [record for record in records if record.speaker not in trained_on]
     conditions = Conditions(setup.trim, setup.faces.key)
     calibration = Calibration(conditions, {}, {})
-    for checks in by_clips(
-        setup.checks
-    ).values():  # only checks that look at the same clips can be fused by measurement
-        measured = _measure(records, checks, setup, on_progress)
+    groups = list(by_clips(setup.checks).values())  # checks that look at the same clips are fused by measurement
+    for checks, measured in zip(groups, _measure(records, groups, setup, on_progress), strict=True):
         calibration = calibration.joined(_fit(measured, checks, conditions, fewest_people or FEWEST_PEOPLE))
     notes = {**setup.checkpoint.notes, "calibration": calibration.to_dict()}
     save_checkpoint(setup.checkpoint.model, output, notes)
@@ -68,12 +66,14 @@ def calibrate(
 
 
 def _measure(
-    records: Sequence[ClipRecord], checks: Sequence[Check], setup: Setup, on_progress: Progress | None
-) -> Windows:
-    measured: Windows = defaultdict(list)
+    records: Sequence[ClipRecord], groups: Sequence[Sequence[Check]], setup: Setup, on_progress: Progress | None
+) -> list[Windows]:
+    """The windows of each group of checks."""
+    measured: list[Windows] = [defaultdict(list) for _ in groups]
     for done, record in enumerate(records, 1):
-        for length, window in _windows(record, checks, setup):
-            measured[length].append((record.identity, window))
+        for checks, windows in zip(groups, measured, strict=True):
+            for length, window in _windows(record, checks, setup):
+                windows[length].append((record.identity, window))
         if on_progress:
             on_progress(done, len(records))
     return measured

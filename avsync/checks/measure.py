@@ -37,7 +37,7 @@ def measure(
                 longest = max(longest, len(clip))
                 for name, window in _measured(group, clip):
                     windows[name][window.track].append(_kept(window, keep))
-            refusal = _too_little(longest)
+            refusal = _too_little(longest, faces=any("face" in check.needs for check in group))
         except CannotJudge as error:
             refusal = error
             for check in group:
@@ -75,12 +75,14 @@ def _kept(window: WindowScore, keep: Collection[Keep]) -> WindowScore:
     return replace(window, artefacts={name: array for name, array in window.artefacts.items() if name != "mouths"})
 
 
-def _too_little(longest: int) -> CannotJudge:
-    """Why no window of clips of at most so many frames has a score."""
+def _too_little(longest: int, *, faces: bool) -> CannotJudge:
+    """Why no window of clips of at most so many frames has a score; `faces`: whether they are clips of faces."""
     if longest < SHORTEST:
         seconds, needed = longest / FPS, SHORTEST / FPS
-        return CannotJudge(Reason.TOO_SHORT, f"a face is seen for {seconds:.1f} s of speech; {needed:.1f} s are needed")
-    return CannotJudge(Reason.NO_SPEECH, "less than half a second of speech is heard while a face is seen")
+        seen = f"a face is seen for {seconds:.1f} s of speech" if faces else f"the sound lasts {seconds:.1f} s"
+        return CannotJudge(Reason.TOO_SHORT, f"{seen}; {needed:.1f} s are needed")
+    while_seen = " while a face is seen" if faces else ""
+    return CannotJudge(Reason.NO_SPEECH, f"less than half a second of speech is heard{while_seen}")
 
 
 def _lag_curve(arrays: Artefacts) -> NDArray[np.float32]:

@@ -51,8 +51,6 @@ KINDS: dict[str, Kind] = {
 }
 
 _FORM = "LIPS+SPEECH, each KIND[:SOURCE][@LAYER], such as avhubert or temporal"
-_NEXT = re.compile(rf"\+(?=(?:{'|'.join(KINDS)})(?:[:@]|$))")
-_PART = re.compile(rf"(?P<kind>{'|'.join(KINDS)})(?::(?P<source>.+?))?(?:@(?P<layer>\d{{1,3}}))?")
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,9 @@ def parse(name: str) -> tuple[Spec, Spec]:
     Raises:
         UsageError: not such a name, or a side, source or layer that a kind does not have.
     """
-    parts = [_PART.fullmatch(part) for part in _NEXT.split(name)]
+    kinds = "|".join(map(re.escape, KINDS))
+    form = re.compile(rf"(?P<kind>{kinds})(?::(?P<source>.+?))?(?:@(?P<layer>\d{{1,3}}))?")
+    parts = [form.fullmatch(part) for part in re.split(rf"\+(?=(?:{kinds})(?:[:@]|$))", name)]
     if len(parts) > 2 or None in parts:
         raise UsageError(f"'{name}': not a backbone; write {_FORM}; kinds: {', '.join(KINDS)}")
     specs = [Spec(p["kind"], p["source"], int(p["layer"]) if p["layer"] else None) for p in parts if p]
