@@ -117,7 +117,7 @@ class Detector:
             self._setup.store.recall(recording)
         windows, refusals = measure(recording, self._setup.checks, keep)
         results = self._judge_checks(windows)
-        verdict = replace(verdict, warnings=recording.warnings, **_speech_facts(recording))
+        verdict = replace(verdict, warnings=list(dict.fromkeys(recording.warnings)), **_speech_facts(recording))
         if not results:
             return _refused(verdict, refusals)
         return self._verdict(verdict, results, refusals, artefacts(windows, keep))

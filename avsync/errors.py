@@ -1,6 +1,7 @@
 """What avsync raises: one line that says what is wrong and what to do."""
 
 from enum import StrEnum
+from pathlib import Path
 
 
 class Reason(StrEnum):
@@ -23,10 +24,18 @@ class CannotJudge(AvsyncError):
     """A clip that avsync refuses to judge, with the typed reason."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
+        super().__init__(reason, detail)  # both, so that it can be pickled
         self.reason = reason
         self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"
 
 
 class UsageError(AvsyncError):
     """A wrong option, config or checkpoint: exit status 2 on the command line."""
+
+
+def unreadable(path: Path, error: OSError) -> CannotJudge:
+    """The refusal of a file that the operating system does not let us read."""
+    return CannotJudge(Reason.UNREADABLE, f"{path.name} cannot be read ({error.strerror})")

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from avsync.clip import SAMPLES, FaceClip
-from avsync.errors import CannotJudge, Reason
+from avsync.errors import CannotJudge, Reason, unreadable
 from avsync.face import Face, FaceTracker, align_faces
 from avsync.face.interface import FaceDetector, load_face_detector
 from avsync.files import content_key, sha256_of
@@ -157,7 +157,7 @@ def _sha256(path: Path) -> str:
     try:
         return sha256_of(path)
     except OSError as error:
-        raise CannotJudge(Reason.UNREADABLE, f"{path.name} cannot be read ({error.strerror})") from error
+        raise unreadable(path, error) from error
 
 
 class _Pending:

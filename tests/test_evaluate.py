@@ -14,9 +14,9 @@ from scipy.interpolate import interp1d
 from scipy.optimize import brentq
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from avsync.datasets import ClipRecord, role
+from avsync.datasets import ClipRecord, role, with_role
 from avsync.errors import Reason, UsageError
-from avsync.evaluate import PROTOCOLS, Settings, evaluate, print_tables, to_markdown, with_real_role
+from avsync.evaluate import PROTOCOLS, Settings, evaluate, print_tables, to_markdown
 from avsync.evaluate.metrics import (
     Estimate,
     auc,
@@ -491,10 +491,10 @@ class TestRole:
         people = [f"id{number}" for number in range(20)]
         clips = [record(tmp_path, kind, "m", person, "a") for person in people for kind in (REAL, LIPS)]
         for wanted in ("report", "calibrate"):
-            kept = with_real_role(clips, wanted)
+            kept = with_role(clips, wanted)
             assert {clip.identity for clip in kept if clip.label == "real"} == {p for p in people if role(p) == wanted}
             assert [clip for clip in kept if clip.label == "fake"] == clips[1::2]
-        assert with_real_role(clips, "all") == clips
+        assert with_role(clips, "all") == clips
 
 
 class TestTable:

@@ -37,12 +37,12 @@ def evaluate(
     device: Device = None,
 ) -> None:
     """Measure how well fakes are told from real clips."""
-    from avsync.datasets import open_dataset
+    from avsync.datasets import open_dataset, with_role
     from avsync.detector import Detector
-    from avsync.evaluate import Settings, print_tables, with_real_role
+    from avsync.evaluate import Settings, print_tables
     from avsync.evaluate import evaluate as run
 
-    records = with_real_role(open_dataset(root, dataset, split), role)
+    records = with_role(open_dataset(root, dataset, split), role)
     detector = Detector(
         weights,
         checks=checks,

@@ -4,9 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from avsync.errors import CannotJudge, Reason
-from avsync.files import sha256_of
-
 # `ClipRecord.type` of clips whose picture and sound are both real.
 REAL_TYPE = "RealVideo-RealAudio"
 
@@ -42,23 +39,3 @@ class ClipRecord:
     audio: Path | None = None
     fake_spans: tuple[tuple[float, float], ...] = ()
     split: str = ""
-
-    def content_key(self) -> str:
-        """Return the key of the clip's content in caches, see `content_key`."""
-        return content_key(self.path, self.audio)
-
-
-def content_key(path: Path, audio: Path | None) -> str:
-    """Return the SHA-256 of a file, or of a video and its sound file joined by `-`.
-
-    Raises:
-        CannotJudge: `unreadable`.
-    """
-    return _sha256(path) if audio is None else f"{_sha256(path)}-{_sha256(audio)}"
-
-
-def _sha256(path: Path) -> str:
-    try:
-        return sha256_of(path)
-    except OSError as error:
-        raise CannotJudge(Reason.UNREADABLE, f"{path.name} cannot be read ({error.strerror})") from error

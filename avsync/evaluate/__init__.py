@@ -2,7 +2,7 @@
 
 from avsync.evaluate.protocols import PROTOCOLS
 from avsync.evaluate.results import Settings
-from avsync.evaluate.run import evaluate, with_real_role
+from avsync.evaluate.run import evaluate
 from avsync.evaluate.table import print_tables, to_markdown
 
-__all__ = ["PROTOCOLS", "Settings", "evaluate", "print_tables", "to_markdown", "with_real_role"]
+__all__ = ["PROTOCOLS", "Settings", "evaluate", "print_tables", "to_markdown"]

@@ -1,11 +1,10 @@
 """Judge every clip of a data set, keep each verdict, and sum them up."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from avsync.datasets.record import ClipRecord
-from avsync.datasets.roles import Role, role
 from avsync.errors import Reason, UsageError
 from avsync.evaluate.clips_csv import to_csv
 from avsync.evaluate.json_files import write_json
@@ -22,14 +21,6 @@ class Judge(Protocol):
     """Gives a verdict on a file and raises nothing for a bad one, such as `Detector.score`."""
 
     def __call__(self, path: Path, *, audio: Path | None = None) -> Verdict: ...  # noqa: D102
-
-
-def with_real_role(records: Iterable[ClipRecord], wanted: Role | Literal["all"]) -> list[ClipRecord]:
-    """Return all fakes, and the real clips of the people who have a role; "all" keeps every clip.
-
-    No fake ever calibrates a model, so only real clips of people who calibrate would make figures too good.
-    """
-    return [r for r in records if wanted == "all" or r.label == "fake" or role(r.identity) == wanted]
 
 
 def evaluate(

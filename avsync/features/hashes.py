@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from avsync.errors import CannotJudge, Reason
+from avsync.errors import unreadable
 from avsync.files import sha256_of
 
 
@@ -58,7 +58,7 @@ def hash_file(path: Path) -> FileHash:
     try:
         return _state(path)._replace(sha256=sha256_of(path))
     except OSError as error:
-        raise CannotJudge(Reason.UNREADABLE, f"{path.name} cannot be read ({error.strerror})") from error
+        raise unreadable(path, error) from error
 
 
 def _state(path: Path) -> FileHash:

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from functools import partial
 
-from avsync.evaluate import evaluate, with_real_role
+from avsync.datasets import with_role
+from avsync.evaluate import evaluate
 from avsync.evaluate.protocols.clips_summary import ClipsSummary
 from avsync.evaluate.table import Row, Tables
 from benchmark.bench import LEVEL, Bench
@@ -19,7 +20,7 @@ def fakes(bench: Bench) -> Tables:
     Run again after a stop, it continues where it was, unless the checkpoint or the code has changed.
     """
     summary = evaluate(
-        with_real_role(bench.records, "report"),
+        with_role(bench.records, "report"),
         bench.detector.score,
         bench.folder / f"clips-{bench.code}",
         settings=bench.settings,
