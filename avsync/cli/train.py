@@ -19,6 +19,7 @@ def train(
         from avsync.train import train as run
         from avsync.train.config import load_config
 
-        run(load_config(config, overrides or []))
+        path = run(load_config(config, overrides or []))
     except ModuleNotFoundError as error:
         raise UsageError(f"training needs the package '{error.name}': pip install 'avsync[train,ssl]'") from error
+    print(f"{path}: trained")

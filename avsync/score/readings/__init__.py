@@ -53,7 +53,9 @@ READINGS: dict[str, Reading] = {
         Reading("log_mean_exp", "lattice", "lattice:log_mean_exp", "high", "AVH-Align with a mean for the sum"),
         Reading("log_sum_exp", "lattice", "lattice:log_sum_exp", "high", "AVH-Align, CVPR 2025", grows=True),
         Reading("lip_acceleration", "face", "face:lip_acceleration", "low", "generated lips start and stop smoothly"),
-        Reading("mouth_motion_variability", "face", "face:mouth_motion_variability", "low", "fakes move evenly"),
+        Reading(
+            "mouth_motion_variability", "face", "face:mouth_motion_variability", "low", "generated lips move evenly"
+        ),
         Reading("mouth_temporal_noise", "face", "face:mouth_temporal_noise", "low", "generated texture moves along"),
         Reading("mouth_detail", "face", "face:mouth_detail", "low", "lip-sync draws the mouth at a low resolution"),
         Reading("brow_motion", "face", "face:brow_motion", "low", "generated faces move head and brows less"),
