@@ -5,7 +5,10 @@ from math import hypot
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels."""
 
-SAME_FACE = 0.3  # boxes that overlap by more than this (intersection over union) are boxes of one face
+# Boxes that overlap by more than this (intersection over union) are boxes of one face. On 474 ordinary clips a face's
+# boxes on neighbouring frames overlap by at least 0.59; a closer look at a box finds its face with an overlap of at
+# least 0.54, or the face beside it with at most 0.25.
+SAME_FACE = 0.3
 
 
 def overlap(a: Box, b: Box) -> float:
