@@ -14,7 +14,7 @@ from avsync.datasets import ClipRecord
 from avsync.errors import CannotJudge, UsageError
 from avsync.media import FPS
 from avsync.recording import open_recording
-from avsync.score.calibration import Calibration, Conditions
+from avsync.score.calibration import Calibration, Conditions, with_stored
 from avsync.score.windows import can_score, sliding_windows
 
 # Fewer people than this cannot say what one real recording in twenty looks like. A length of window that fewer people
@@ -38,6 +38,8 @@ def calibrate(
 ) -> Calibration:
     """Fit the references on real recordings of people the model has not seen, and write them with the weights.
 
+    Checks of the checkpoint that are not calibrated now keep their calibration.
+
     Args:
         records: real clips that may calibrate (`avsync.datasets.splits.calibration_records`); speakers that the model
             was trained on are left out.
@@ -60,8 +62,9 @@ def calibrate(
     groups = list(by_clips(setup.checks).values())  # checks that look at the same clips are fused by measurement
     for checks, measured in zip(groups, _measure(records, groups, setup, on_progress), strict=True):
         calibration = calibration.joined(_fit(measured, checks, conditions, fewest_people or FEWEST_PEOPLE))
-    notes = {**setup.checkpoint.notes, "calibration": calibration.to_dict()}
-    save_checkpoint(setup.checkpoint.model, output, notes)
+    notes = setup.checkpoint.notes
+    kept = with_stored(calibration, notes.get("calibration"))
+    save_checkpoint(setup.checkpoint.model, output, {**notes, "calibration": kept})
     return calibration
 
 

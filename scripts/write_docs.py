@@ -51,7 +51,7 @@ def _readings() -> str:
 def _reading(reading: Reading) -> list[str]:
     module, _, function = reading.function.partition(":")
     odd = f"when {reading.odd}" if reading.odd else "reported only"
-    told = _first_line(getattr(import_module(f"avsync.score.readings.{module}"), function))
+    told = _first_line(getattr(import_module(module, "avsync.score.readings"), function))
     return [f"`{reading.name}`", reading.of, told, odd, reading.source]
 
 

@@ -128,6 +128,21 @@ class TestWhatIsWritten:
         assert (set(calibration.references), calibration.joint) == ({"face"}, {})
         assert load_setup(tmp_path / "face.safetensors", checks="face").calibration is not None
 
+    def test_of_one_check_again_the_other_keeps_its_calibration(self, calibrated, weights, measured, tree):
+        """They are no longer fused by measurement: the windows of one of them are new."""
+        calibrated(tree(*PEOPLE), weights)
+        setup = load_setup(weights, checks="face", calibrating=True)
+        calibrate(open_dataset(tree(*PEOPLE, "one more")), setup, weights)
+        calibration = load_setup(weights).calibration
+        assert {name: ref.people[0] for name, ref in calibration.references.items()} == {"lips": 20, "face": 21}
+        assert calibration.joint == {}
+
+    def test_under_other_conditions_no_old_calibration_is_kept(self, calibrated, weights, measured, tree):
+        calibrated(tree(*PEOPLE), weights)
+        setup = load_setup(weights, checks="face", trim="paper", calibrating=True)
+        calibrate(open_dataset(tree(*PEOPLE)), setup, weights)
+        assert set(load_checkpoint(weights).notes["calibration"]["checks"]) == {"face"}
+
     def test_a_calibrated_checkpoint_can_be_calibrated_again(self, calibrated, weights, tree):
         calibrated(tree(*PEOPLE), weights)
         assert calibrated(tree(*PEOPLE, "one more"), weights).references["lips"].people[0] == 21

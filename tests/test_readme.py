@@ -33,12 +33,12 @@ class Example:
 
 
 def examples(text):
-    """The blocks of commands and of Python, each with what it prints; `pip install` prints nothing worth showing."""
+    """The blocks of commands and of Python, each with what it prints; `pip install` alone prints nothing to show."""
     found, blocks = [], [(match[1], match[2]) for match in _FENCE.finditer(text)]
     while blocks:
         language, code = blocks.pop(0)
         shown = None
-        if not code.startswith("pip install") and blocks and blocks[0][0] == "":
+        if ("pytest" in code or not code.startswith("pip install")) and blocks and blocks[0][0] == "":
             shown = blocks.pop(0)[1]
         found.append(Example(language, code, shown))
     return found

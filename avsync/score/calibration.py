@@ -126,6 +126,21 @@ class Calibration:
             raise UsageError("the checkpoint has no calibration of this version; run avsync calibrate") from error
 
 
+def with_stored(new: Calibration, stored: Any) -> dict[str, Any]:
+    """A calibration as plain data, with the other checks of one stored before under the same conditions."""
+    plain = new.to_dict()
+    if not isinstance(stored, dict) or stored.get("conditions") != plain["conditions"]:
+        return plain
+    joint = {
+        names: table for names, table in stored["joint"].items() if not set(names.split("+")) & set(new.references)
+    }
+    return {
+        "conditions": plain["conditions"],
+        "checks": {**stored["checks"], **plain["checks"]},
+        "joint": {**joint, **plain["joint"]},
+    }
+
+
 def _fit_joint(values: Values, people: Mapping[float, Sequence[str]], checks: Readings) -> Joint:
     lengths, scores = sorted(values), []
     for length in lengths:

@@ -18,7 +18,7 @@ class Reading:
     Attributes:
         name: as results and calibrations call it.
         of: what it is taken from: "lattice" (`lattice.LatticeWindow`) or "face" (`face.FaceWindow`).
-        function: "module:function" in this package, or with a full module name.
+        function: "module:function"; a module that begins with a dot is one of this package.
         odd: the side on which it is anomalous; None: it is reported and does not count.
         source: the paper, or the reason.
         grows: whether it grows with the length of the window, so that lengths cannot be compared.
@@ -37,28 +37,26 @@ class Reading:
 
     def _function(self) -> Callable[[Any], float]:
         module, _, name = self.function.partition(":")
-        found: Callable[[Any], float] = getattr(
-            import_module(module if "." in module else f"{__name__}.{module}"), name
-        )
+        found: Callable[[Any], float] = getattr(import_module(module, __name__), name)
         return found
 
 
 READINGS: dict[str, Reading] = {
     reading.name: reading
     for reading in (
-        Reading("agreement", "lattice", "lattice:agreement", "low", "mean at the best offset; arXiv 1807.03748"),
-        Reading("worst_moment", "lattice", "lattice:worst_moment", None, "the worst 0.6 s against the whole window"),
-        Reading("speechforensics", "lattice", "lattice:speechforensics", "low", "SpeechForensics, NeurIPS 2024"),
-        Reading("factor", "lattice", "lattice:factor", "low", "FACTOR, arXiv 2311.01458"),
-        Reading("log_mean_exp", "lattice", "lattice:log_mean_exp", "high", "AVH-Align with a mean for the sum"),
-        Reading("log_sum_exp", "lattice", "lattice:log_sum_exp", "high", "AVH-Align, CVPR 2025", grows=True),
-        Reading("lip_acceleration", "face", "face:lip_acceleration", "low", "generated lips start and stop smoothly"),
+        Reading("agreement", "lattice", ".lattice:agreement", "low", "mean at the best offset; arXiv 1807.03748"),
+        Reading("worst_moment", "lattice", ".lattice:worst_moment", None, "the worst 0.6 s against the whole window"),
+        Reading("speechforensics", "lattice", ".lattice:speechforensics", "low", "SpeechForensics, NeurIPS 2024"),
+        Reading("factor", "lattice", ".lattice:factor", "low", "FACTOR, arXiv 2311.01458"),
+        Reading("log_mean_exp", "lattice", ".lattice:log_mean_exp", "high", "AVH-Align with a mean for the sum"),
+        Reading("log_sum_exp", "lattice", ".lattice:log_sum_exp", "high", "AVH-Align, CVPR 2025", grows=True),
+        Reading("lip_acceleration", "face", ".face:lip_acceleration", "low", "generated lips start and stop smoothly"),
         Reading(
-            "mouth_motion_variability", "face", "face:mouth_motion_variability", "low", "generated lips move evenly"
+            "mouth_motion_variability", "face", ".face:mouth_motion_variability", "low", "generated lips move evenly"
         ),
-        Reading("mouth_temporal_noise", "face", "face:mouth_temporal_noise", "low", "generated texture moves along"),
-        Reading("mouth_detail", "face", "face:mouth_detail", "low", "lip-sync draws the mouth at a low resolution"),
-        Reading("brow_motion", "face", "face:brow_motion", "low", "generated faces move head and brows less"),
+        Reading("mouth_temporal_noise", "face", ".face:mouth_temporal_noise", "low", "generated texture moves along"),
+        Reading("mouth_detail", "face", ".face:mouth_detail", "low", "lip-sync draws the mouth at a low resolution"),
+        Reading("brow_motion", "face", ".face:brow_motion", "low", "generated faces move head and brows less"),
     )
 }
 
