@@ -434,7 +434,7 @@ def peak(window):
 
 
 class TestAReading:
-    BRIGHTNESS = Reading("brightness", "face", "extra:brightness", "low", "made up")
+    BRIGHTNESS = Reading("brightness", "face", ".extra:brightness", "low", "made up")
 
     def test_of_the_face_is_reported_and_does_not_count_before_calibration(self, monkeypatch, clip, plain):
         monkeypatch.setitem(READINGS, "brightness", self.BRIGHTNESS)
@@ -453,7 +453,7 @@ class TestAReading:
         assert verdict.checks["face"].readings["brightness"].percentile is not None
 
     def test_of_the_lattice_can_be_chosen(self, monkeypatch, clip):
-        monkeypatch.setitem(READINGS, "peak", Reading("peak", "lattice", "extra:peak", "low", "made up"))
+        monkeypatch.setitem(READINGS, "peak", Reading("peak", "lattice", ".extra:peak", "low", "made up"))
         verdict = Detector(backbone="temporal", reading="peak").score(clip)
         assert verdict.anomaly_score == -verdict.checks["lips"].readings["peak"].value
 
