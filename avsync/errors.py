@@ -14,6 +14,11 @@ class Reason(StrEnum):
     NO_FACE = "no_face"
     LOW_RESOLUTION = "low_resolution"
     TOO_SHORT = "too_short"
+    LOW_FRAME_RATE = "low_frame_rate"
+    DAMAGED = "damaged"
+    TIMED_OUT = "timed_out"
+    OUT_OF_MEMORY = "out_of_memory"
+    CRASHED = "crashed"
 
 
 class AvsyncError(Exception):
