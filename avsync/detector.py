@@ -40,6 +40,7 @@ class Detector:
     Attributes:
         model, weights_sha256: the name of the model, and the hash of its weights.
         checks: the names of the checks.
+        readings: by check, the names of its readings.
 
     Raises:
         UsageError: weights cannot be used or do not go together; there is no such `trim`, `reading`, check, face
@@ -76,6 +77,7 @@ class Detector:
         self._level = level
         self.model, self.weights_sha256 = self._setup.name, self._setup.weights_sha256
         self.checks = tuple(check.name for check in self._setup.checks)
+        self.readings = {check.name: tuple(reading.name for reading in check.readings) for check in self._setup.checks}
 
     def score(
         self,

@@ -1,0 +1,43 @@
+"""Reports of internal errors, without personal data."""
+
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import PurePath
+from traceback import walk_tb
+
+_PACKAGES = ("avsync", "torch", "av", "numpy", "dlib-bin")
+
+
+def report(error: BaseException) -> str:
+    """Return where an error was raised, and the versions of what it was raised in.
+
+    Messages of errors, paths of files, the environment and the values of variables are left out: they may name a person
+    or a recording.
+    """
+    lines = ["avsync: internal error", f"python {platform.python_version()}, {platform.system()} {platform.machine()}"]
+    lines += [f"{name} {_version(name)}" for name in _PACKAGES]
+    cause: BaseException | None = error
+    while cause is not None:
+        lines += ["", f"{type(cause).__module__}.{type(cause).__qualname__}"]
+        lines += [
+            f"  {_place(frame.f_code.co_filename)}:{line}, in {frame.f_code.co_name}"
+            for frame, line in walk_tb(cause.__traceback__)
+        ]
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return "\n".join(lines) + "\n"
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _place(file: str) -> str:
+    """Return the path of a module inside the folder that it is imported from."""
+    path = PurePath(file)
+    folders = [PurePath(folder) for folder in sys.path if folder]
+    inside = [path.relative_to(folder) for folder in folders if path.is_relative_to(folder)]
+    return min(inside, key=lambda place: len(place.parts)).as_posix() if inside else path.name
