@@ -15,7 +15,7 @@ from avsync.align.mlp import MLPAligner, MLPConfig
 from avsync.encoders.avhubert.model import AVHuBERT, AVHuBERTConfig
 from avsync.encoders.avhubert.published import config_from_published, rename
 from avsync.errors import UsageError
-from avsync.files import all_finite, sha256_of
+from avsync.files import all_finite, sha256_of, unfinished
 from avsync.weights.catalogue import AVHALIGN, AVHUBERT, LICENCES
 from avsync.weights.folder import describe, folder
 from avsync.weights.unpickle import unpickle
@@ -131,10 +131,5 @@ def _save(found: _Encoder, target: Path, notes: Mapping[str, str]) -> None:
         "licence": LICENCES[AVHUBERT],
         **notes,
     }
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".partial")
-    try:
+    with unfinished(target) as partial:
         save_file(found.tensors, partial, header)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -114,6 +114,23 @@ class TestExtract:
         assert "mute.mp4: left out, no_speech" in caplog.text
         assert "text.mp4: left out, unreadable" in caplog.text
 
+    @pytest.mark.parametrize("damage", ["torn", "arrays", "gone"])
+    def test_damaged_features_are_made_again(self, records, store, damage, caplog):
+        kept = extract(records[:1], MOUTH, store())
+        ((_, key),) = kept
+        (before,) = store().read(key)
+        (shard,) = store().folder.glob("*.safetensors")
+        content = shard.read_bytes()
+        if damage == "gone":
+            shard.unlink()
+        else:
+            shard.write_bytes(content[:200] if damage == "torn" else content[:-500] + bytes(500))
+        assert extract(records[:1], MOUTH, store()) == kept
+        assert ("made again" in caplog.text) == (damage != "gone")
+        (after,) = store().read(key)
+        assert torch.equal(after.lip_features, before.lip_features)
+        assert torch.equal(after.speech_share, before.speech_share)
+
     def test_a_moved_file_keeps_its_features(self, folder, store, never_again):
         ((_, key),) = extract([record(folder / "ann.mp4")], MOUTH, store())
         never_again(hashing=True)

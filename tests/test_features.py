@@ -2,23 +2,30 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from avsync.clip import SAMPLES, FaceClip
 from avsync.errors import AvsyncError, CannotJudge, Reason, UsageError
 from avsync.face import align_faces
-from avsync.features import Features, FeatureStore, StoreWriter
+from avsync.features import Features, FeatureStore, StoredClip, StoreWriter
 from avsync.features import hashes as hashes_module
 from avsync.features.chunks import CHUNK_SECONDS, CONTEXT, with_context
 from avsync.features.hashes import HashCache, hash_file
+from avsync.features.shard import checksum
 from avsync.features.workers import run_jobs
 from avsync.media import FPS
 from avsync.speech import SpeechActivity
@@ -174,7 +181,7 @@ class TestStore:
 
     def test_a_shard_that_is_old_is_written_before_it_is_full(self, store):
         with StoreWriter(store(), shard_seconds=0.0) as writer:
-            writer.finish("key", ACTIVITY)
+            writer.finish("key", ACTIVITY, refusal=(Reason.NO_FACE, "no face is seen"))
             assert "key" in store()
 
     def test_a_refusal_is_kept_with_its_reason_and_with_what_is_known_of_the_sound(self, store):
@@ -211,19 +218,152 @@ class TestStore:
 
     def test_says_in_its_folder_how_it_was_made(self, filled):
         assert json.loads((filled.folder / "store.json").read_text()) == {
-            "format": "avsync.features/2",
+            "format": "avsync.features/3",
             "backbone": "backbone",
             "trim": "default",
             "faces": "dlib-68/1",
             "whole": False,
         }
 
-    @pytest.mark.parametrize("keep", [0, 7, 100, -1])
-    def test_a_damaged_shard_is_a_usage_error_that_names_it(self, filled, store, keep):
+
+def edited(shard, edit):
+    """Rewrite a shard with another header, its checksum made to fit, as only a forger would."""
+    with safe_open(shard, framework="pt") as file:
+        header, tensors = json.loads(file.metadata()["avsync"]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    edit(header, tensors)
+    text = json.dumps(header)
+    save_file(tensors, shard, {"avsync": text, "avsync_crc32": str(crc32(text.encode()))})
+
+
+def setting(*path, to):
+    """An edit of a header: the value at a path of keys; `*` stands for the only key."""
+
+    def edit(header, _tensors):
+        for key in path[:-1]:
+            header = next(iter(header.values())) if key == "*" else header[key]
+        header[next(iter(header)) if path[-1] == "*" else path[-1]] = to
+
+    return edit
+
+
+FORGED = [
+    *(
+        setting("chunks", "*", "core", to=core)
+        for core in ([-5, 9], [9, 5], [0, 10**12], [0.0, 5.0], "ab", [1], None, [True, 9])
+    ),
+    *(setting("chunks", "*", "track", to=track) for track in ("one", None, 1.5, [])),
+    *(setting("chunks", "*", "start", to=start) for start in ("now", None, float("nan"), 10**400)),
+    *(setting("chunks", "*", "box", to=box) for box in (None, [1, 2, 3], ["a"] * 4, [float("inf")] * 4, 7)),
+    *(setting("chunks", "*", "crc32", to=crcs) for crcs in (None, {}, {"lips": 1}, "none", [1, 2, 3, 4])),
+    *(setting("chunks", "*", to=chunk) for chunk in (None, [], 3, {})),
+    *(setting("chunks", to=chunks) for chunks in (None, [], 3, "x", {"key/0": {}}, {"../../other/0": {}})),
+    *(setting("files", "*", "chunks", to=count) for count in (-1, 0, "one", None, 1.0, True)),
+    *(setting("files", "*", "refused", to=said) for said in (["no_reason", "x"], "no_face", [], ["no_face", 3], None)),
+    *(setting("files", "*", "warnings", to=said) for said in (None, 3, [3], [None])),
+    *(setting("files", "*", "activity", to=said) for said in (None, [], "x", {}, {"segments": 3})),
+    *(
+        setting("files", "*", "activity", "segments", to=s)
+        for s in ([[1]], "x", [[1, None]], [[float("nan"), 1]], [["a", "b"]])
+    ),
+    *(setting("files", "*", "activity", "duration", to=s) for s in ("long", None, float("inf"), [])),
+    *(setting("files", "*", to=file) for file in (None, [], 3, "x", {})),
+    *(setting("files", to=files) for files in (None, [], 3, "x")),
+    lambda _header, tensors: tensors.pop("key/0/lips"),
+    lambda _header, tensors: tensors.update({"key/0/lips": torch.zeros(3)}),
+    lambda _header, tensors: tensors.update({"key/0/landmarks": torch.zeros(60, 68)}),
+    lambda _header, tensors: tensors.update({"key/0/speech_share": torch.tensor(1.0)}),
+]
+
+
+class TestDamage:
+    @pytest.fixture
+    def shard(self, filled):
         (shard,) = filled.folder.glob("*.safetensors")
+        return shard
+
+    @pytest.mark.parametrize("keep", [0, 7, 100, -1])
+    def test_a_torn_shard_is_a_usage_error_that_names_it(self, shard, store, keep):
         shard.write_bytes(shard.read_bytes()[:keep])
-        with pytest.raises(UsageError, match=rf"{shard.name}: damaged; delete it and run avsync extract again"):
-            store()
+        with pytest.raises(UsageError, match=rf"{shard.name}: damaged; run avsync extract again, or delete the file"):
+            len(store())
+
+    @pytest.mark.parametrize("edit", FORGED)
+    def test_a_header_with_odd_fields_is_a_usage_error(self, shard, store, edit):
+        edited(shard, edit)
+        for ask in (len, lambda s: "key" in s, lambda s: list(s.read("key")), lambda s: s.activity("key")):
+            with pytest.raises(UsageError, match="damaged"):
+                ask(store())
+
+    @pytest.mark.parametrize("count", [2, 10**9, 10**30])
+    def test_a_file_whose_chunks_are_not_all_there_is_not_known(self, shard, store, count):
+        edited(shard, setting("files", "*", "chunks", to=count))
+        assert "key" not in store()
+
+    def test_a_deleted_shard_takes_its_files_with_it(self, store):
+        with StoreWriter(store(), shard_bytes=1) as writer:
+            for key in ("one", "one", "two"):
+                writer.add(key, features())
+            writer.finish("one", ACTIVITY)
+            writer.finish("two", ACTIVITY)
+        first, *_ = sorted(store().folder.glob("*.safetensors"))
+        opened = store()
+        first.unlink()
+        assert ("one" in store(), "two" in store()) == (False, True)
+        assert not opened.is_intact("one")
+        with pytest.raises(CannotJudge, match="run avsync extract again"):
+            list(opened.read("one"))
+        with pytest.raises(UsageError, match="gone or damaged; run the same command again"):
+            StoredClip(None, first, "one/0", (0, 10)).read("lips")
+
+    def test_one_flipped_bit_anywhere_is_noticed(self, shard, store):
+        whole = shard.read_bytes()
+        (made,) = store().read("key")
+        rng = np.random.default_rng(0)
+        for place in rng.integers(0, len(whole), 200):
+            damaged = bytearray(whole)
+            damaged[place] ^= 1 << rng.integers(8)
+            shard.write_bytes(damaged)
+            try:
+                (read,) = store().read("key")
+            except (UsageError, CannotJudge):
+                continue
+            # Spaces that fill up the header may change.
+            assert all(torch.equal(getattr(read, name), getattr(made, name)) for name in FIELDS)
+            assert (read.track, read.start, read.core) == (made.track, made.start, made.core)
+
+    def test_damaged_features_are_refused_with_what_to_do(self, shard, store):
+        content = shard.read_bytes()
+        shard.write_bytes(content[:-4] + bytes(4))
+        with pytest.raises(CannotJudge, match=r"the features kept in .* are damaged; run avsync extract again"):
+            list(store().read("key"))
+        assert not store().is_intact("key")
+
+    def test_features_that_are_not_finite_are_a_refusal(self, store):
+        broken = features()
+        broken.lip_features[3, 2] = torch.nan
+        with StoreWriter(store()) as writer:
+            writer.add("key", features())
+            writer.add("key", broken)
+            writer.finish("key", ACTIVITY)
+        assert store().refusal("key")[0] == Reason.DAMAGED
+        assert store().is_intact("key")
+
+    def test_not_finite_values_with_a_fitting_checksum_are_refused_too(self, shard, store):
+        def edit(header, tensors):
+            tensors["key/0/speech"][7] = torch.inf
+            header["chunks"]["key/0"]["crc32"]["speech"] = checksum(tensors["key/0/speech"])
+
+        edited(shard, edit)
+        with pytest.raises(CannotJudge, match="damaged"):
+            list(store().read("key"))
+
+    def test_mending_removes_what_is_damaged(self, shard, store, caplog):
+        shard.write_bytes(shard.read_bytes()[:100])
+        opened = store()
+        opened.mend()
+        assert "key" not in opened
+        assert not shard.exists()
+        assert f"{shard}: damaged; removed, and its features are made again" in caplog.text
 
 
 class TestHashes:
@@ -254,7 +394,10 @@ class TestHashes:
         video.unlink()
         assert cache().get(video) is None
 
-    @pytest.mark.parametrize("torn", ['["/videos/2.mp4", 3,', "null", "[1]", "\x00\ufffd", "{}"])
+    @pytest.mark.parametrize(
+        "torn",
+        ['["/videos/2.mp4", 3,', "null", "[1]", "\x00\ufffd", "{}", '["/videos/2.mp4", Infinity, 1, "a"]', "[" * 9999],
+    )
     def test_a_torn_line_spoils_neither_the_line_before_nor_the_next_one(self, cache, video, tmp_path, torn):
         with (tmp_path / "hashes.jsonl").open("a") as file:
             file.write("\n" + torn)
@@ -304,6 +447,14 @@ def failing(job):
     yield job
 
 
+def endless(folder):
+    (folder / str(os.getpid())).touch()
+    end = time.monotonic() + 3600
+    while time.monotonic() < end:
+        pass
+    yield None
+
+
 class TestWorkers:
     @pytest.mark.parametrize("count", [1, 2])
     def test_every_job_gives_all_its_results(self, count):
@@ -344,3 +495,23 @@ class TestWorkers:
         jobs = iter([0, 1])
         with pytest.raises(UsageError, match="this job is wrong"):
             list(run_jobs(failing, partial(next, jobs, None), count))
+
+    def test_no_process_outlives_the_one_that_started_it(self, tmp_path):
+        """Also one that never looks at its pipe, because it has work for an hour."""
+        code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_features import endless
+from avsync.features.workers import run_jobs
+jobs = iter([Path({str(tmp_path)!r})] * 2)
+list(run_jobs(endless, lambda: next(jobs, None), 2))
+"""
+        main = subprocess.Popen([sys.executable, "-c", "from pathlib import Path" + code])
+        while len(running := list(tmp_path.iterdir())) < 2:
+            time.sleep(0.05)
+        main.kill()
+        main.wait()
+        until = time.monotonic() + 5
+        while time.monotonic() < until and any(Path("/proc", path.name).exists() for path in running):
+            time.sleep(0.05)
+        assert not [path.name for path in running if Path("/proc", path.name).exists()]

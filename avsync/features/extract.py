@@ -37,7 +37,9 @@ def extract(
     workers: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[tuple[ClipRecord, str]]:
-    """Make the features that the store lacks. It can be killed at any time and goes on where it was.
+    """Make the features that the store lacks, and damaged ones again.
+
+    It can be killed at any time and goes on where it was, at most 20 s before.
 
     Args:
         records: the clips; those without features are logged with the reason.
@@ -56,6 +58,7 @@ def extract(
     faces = faces or load_face_detector()
     if (backbone.key, faces.key) != (store.backbone, store.faces):
         raise ValueError(f"the store holds features of {store.backbone} and {store.faces}")
+    store.mend()
     work = _Work(records, store, on_progress)
     decode = Decoder(faces, store.trim, store.whole)
     with closing(run_jobs(decode, work.next_job, workers)) as results, StoreWriter(store) as writer:
@@ -131,12 +134,15 @@ class _Work:
 
     def _found(self, index: int, hashes: Sequence[FileHash]) -> None:
         """The content of a clip is known: have it decoded, unless it is the content of another one too."""
-        key = self.keys[index] = content_key(*(found.sha256 for found in hashes))
-        if key in self._store or key in self._begun:
+        record, key = self._records[index], content_key(*(found.sha256 for found in hashes))
+        self.keys[index] = key
+        if key in self._begun or self._store.is_intact(key):
             self._report(1)
         else:
-            self._begun.add(key)
-            self._decodable.append(DecodeJob(self._records[index], key))
+            if key in self._store:
+                _log.warning("%s: its features are damaged and made again", record.name)
+            self._decodable.append(DecodeJob(record, key))
+        self._begun.add(key)
 
     def _report(self, more: int) -> None:
         self._done += more

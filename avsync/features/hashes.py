@@ -1,12 +1,15 @@
 """The sha256 of files, remembered on disk, so that a file is read for it once."""
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from avsync.errors import unreadable
 from avsync.files import sha256_of
+
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class FileHash(NamedTuple):
@@ -70,6 +73,6 @@ def _state(path: Path) -> FileHash:
 def _parsed(line: bytes) -> FileHash | None:
     try:
         path, size, mtime_ns, sha256 = json.loads(line)
-        return FileHash(str(path), int(size), int(mtime_ns), str(sha256))
-    except (ValueError, TypeError):
+        return FileHash(str(path), int(size), int(mtime_ns), sha256) if _SHA256.fullmatch(sha256) else None
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None
