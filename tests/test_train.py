@@ -3,6 +3,7 @@
 import csv
 import logging
 from dataclasses import replace
+from errno import ENOSPC
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from avsync.files import sha256_of
 from avsync.speech import SpeechActivity
 from avsync.train import run, train
 from avsync.train.config import MLPTraining, ResNetTraining, TemporalTraining, load_config
+from avsync.train.epochs import is_whole
 
 T = 40
 DEFAULT = Path(__file__).parents[1] / "configs" / "default.yaml"
@@ -105,6 +107,24 @@ def config(tmp_path, data, videos):
     )
 
 
+def torn(keep):
+    return lambda path: path.write_bytes(path.read_bytes()[:keep])
+
+
+def flipped(path):
+    """One bit of the weights is another one."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+def replaced(path):
+    torch.save({"state_dict": {}}, path)
+
+
+DAMAGES = [torn(0), torn(10), torn(-500), flipped, replaced]
+
+
 def elsewhere(config, name, **changes):
     folder = str(Path(config.trainer.output_dir).with_name(name))
     return replace(config, trainer=replace(config.trainer, output_dir=folder, **changes))
@@ -174,13 +194,41 @@ class TestTrain:
         afresh = replace(other, trainer=replace(other.trainer, resume=False))
         assert load_checkpoint(train(afresh)).model.config.width == 16
 
-    @pytest.mark.parametrize("keep", [0, 10, -500])
-    def test_a_damaged_checkpoint_is_a_usage_error(self, config, keep):
-        train(config)
+    @pytest.mark.parametrize("damage", [*DAMAGES, Path.unlink])
+    def test_a_damaged_checkpoint_costs_one_epoch(self, config, damage, caplog):
+        first = weights(config)
         last = Path(config.trainer.output_dir) / "checkpoints" / "last.ckpt"
-        last.write_bytes(last.read_bytes()[:keep])
-        with pytest.raises(UsageError, match="damaged"):
+        damage(last)
+        assert weights(config) == first
+        assert f"{last}: damaged or missing; going on from the epoch before" in caplog.text
+
+    @pytest.mark.parametrize("damage", DAMAGES)
+    def test_if_the_epoch_before_is_damaged_too_it_is_a_usage_error(self, config, damage):
+        train(config)
+        for name in ("last.ckpt", "previous.ckpt"):
+            damage(Path(config.trainer.output_dir) / "checkpoints" / name)
+        with pytest.raises(UsageError, match=r"last\.ckpt: damaged; set trainer\.resume=false to start again"):
             train(config)
+
+    def test_a_full_disk_costs_no_epoch(self, config, monkeypatch):
+        """The disk is full when the second epoch is kept, and not when training starts again."""
+        first = weights(elsewhere(config, "through"))
+        write_bytes = Path.write_bytes
+
+        def full(path, content):
+            if path.parent.name == "checkpoints" and (path.parent / "last.ckpt").exists():
+                write_bytes(path, bytes(content)[:1000])
+                raise OSError(ENOSPC, "No space left on device")
+            return write_bytes(path, content)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "write_bytes", full)
+            with pytest.raises(OSError, match="No space left"):
+                train(config)
+        folder = Path(config.trainer.output_dir) / "checkpoints"
+        assert sorted(path.name for path in folder.iterdir()) == ["config.json", "last.ckpt"]
+        assert is_whole(folder / "last.ckpt")
+        assert weights(config) == first
 
     def test_fakes_are_refused(self, config):
         (Path(config.data.root) / "FakeVideo-RealAudio").mkdir()

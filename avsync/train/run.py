@@ -1,6 +1,5 @@
 """The part that every training shares: loggers, checkpoints to go on from, a quiet trainer."""
 
-import json
 import logging
 import sys
 import warnings
@@ -8,17 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
-import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 
 from avsync.config import RunConfig
 from avsync.errors import UsageError
-from avsync.files import write_whole
+from avsync.train.epochs import BEST, FOLDER, LAST, EpochFiles, best_weights, last_epoch
 from avsync.train.recipes import Training
 
 
@@ -30,19 +27,19 @@ class Run:
         effective_config: what the weights depend on, as plain data.
 
     Raises:
-        UsageError: a logger that is not installed, or checkpoints that another config made.
+        UsageError: a logger that is not installed, or checkpoints that another config made or that are damaged.
     """
 
     def __init__(self, config: RunConfig, effective_config: Mapping[str, Any]) -> None:
         self._config, self._folder = config, Path(config.output_dir)
         self._loggers = _loggers(config.loggers, self._folder)
-        self._last = _last_checkpoint(self._folder, effective_config, config.resume)
+        self._last = last_epoch(self._folder, effective_config, config.resume)
 
     def fit(self, training: Training) -> Mapping[str, float]:
         """Train, and return the metrics of the validation clips."""
-        folder = self._folder / "checkpoints"
-        last = ModelCheckpoint(folder, "last", enable_version_counter=False, save_on_train_epoch_end=True)
-        best = ModelCheckpoint(folder, "best", monitor="val_loss", enable_version_counter=False)
+        folder = self._folder / FOLDER
+        last = ModelCheckpoint(folder, Path(LAST).stem, enable_version_counter=False, save_on_train_epoch_end=True)
+        best = ModelCheckpoint(folder, Path(BEST).stem, monitor="val_loss", enable_version_counter=False)
         patience = training.early_stopping_patience
         module, data = training.module, training.data
         callbacks: list[Callback] = [last, best, _Patience("val_loss", patience=patience)] if patience else [last]
@@ -50,8 +47,7 @@ class Run:
             trainer = self._trainer(training.gradient_clip, callbacks)
             trainer.fit(module, datamodule=data, ckpt_path=self._last, weights_only=True)
             if patience:
-                saved = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-                module.load_state_dict(saved["state_dict"])
+                module.load_state_dict(best_weights(folder / BEST))
             return trainer.validate(module, datamodule=data, verbose=False)[0]
 
     def _trainer(self, gradient_clip: float | None, callbacks: list[Callback]) -> Trainer:
@@ -60,6 +56,7 @@ class Run:
             devices=1,
             logger=self._loggers,
             callbacks=callbacks,
+            plugins=[EpochFiles()],
             gradient_clip_val=gradient_clip,
             num_sanity_val_steps=0,
             log_every_n_steps=1,
@@ -86,26 +83,6 @@ def _loggers(names: Sequence[str], folder: Path) -> list[Logger]:
         "wandb": lambda: WandbLogger(project="avsync", save_dir=folder, offline=True),
     }
     return [make[name]() for name in names]
-
-
-def _last_checkpoint(folder: Path, effective_config: Mapping[str, Any], resume: bool) -> Path | None:
-    """The checkpoint to go on from, if any. The config is written beside it, to be compared when training resumes."""
-    last, note = folder / "checkpoints" / "last.ckpt", folder / "checkpoints" / "config.json"
-    text = json.dumps(effective_config, indent=2) + "\n"
-    if resume and last.exists():
-        if not note.exists() or note.read_text() != text:
-            raise UsageError(
-                f"{last}: made with another config or other clips; set trainer.resume=false or another "
-                "trainer.output_dir"
-            )
-        try:
-            torch.load(last, map_location="cpu", weights_only=True)
-        except (RuntimeError, UnpicklingError, EOFError, OSError, ValueError) as error:
-            raise UsageError(f"{last}: damaged; set trainer.resume=false to start again") from error
-        return last
-    last.unlink(missing_ok=True)
-    write_whole(note, text.encode())
-    return None
 
 
 @contextmanager
