@@ -1,5 +1,6 @@
 """The command line: one file and one function for each verb; heavy imports are inside the functions."""
 
+import os
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
@@ -7,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avsync.cli import calibrate, demo, evaluate, extract, score, train, weights
+from avsync.cli.internal import INTERNAL, tell
 from avsync.errors import AvsyncError
 from avsync.text import printable
 
 if TYPE_CHECKING:
     from io import TextIOWrapper
 
-INTERRUPTED = 130
+WRONG_USAGE, INTERRUPTED, READER_GONE = 2, 130, 141
 
 app = typer.Typer(
     help="Detect audio-visual deepfakes. Learned from real recordings only.",
@@ -29,7 +31,8 @@ app.add_typer(weights.weights_app, name="weights")
 
 
 def main() -> None:
-    """Run the command line. Exit status: 0 done, 1 some file could not be judged, 2 wrong usage, 130 interrupted."""
+    """Run the command line; `avsync score --help` tells the exit statuses."""
+    _open_standard_streams()
     if TYPE_CHECKING:
         assert isinstance(sys.stdout, TextIOWrapper)
     # Escape the characters of a file name that the terminal cannot show.
@@ -38,11 +41,29 @@ def main() -> None:
         app()
     except (AvsyncError, OSError) as error:  # of OSError: a full disk, a folder without permission
         print(f"avsync: {printable(str(error))}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(WRONG_USAGE)
     except SystemExit as status:
+        if isinstance(status.__context__, BrokenPipeError):
+            # What is still to be written at the end would be the same error again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(READER_GONE)
         if status.code == INTERRUPTED:
             print("avsync: interrupted", file=sys.stderr)
         raise
+    except Exception as error:
+        from avsync.isolation.traces import report
+
+        tell(getattr(error, "report", None) or report(error))
+        sys.exit(INTERNAL)
+
+
+def _open_standard_streams() -> None:
+    """Open the null device in place of a standard stream that is closed: no other file may get its number."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _show_version(wanted: bool) -> None:

@@ -49,3 +49,15 @@ Dataset = Annotated[
     str | None,
     typer.Option(metavar="NAME", help=f"The data set: {', '.join(DATASETS)}. Default: detected from the folder."),
 ]
+Jobs = Annotated[int, typer.Option(metavar="N", help="Files judged side by side; each job loads the model.")]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        help="Time that a file may take; beyond, it is refused (timed_out). Default: 60 s and 5 s for each second of "
+        "its length.",
+    ),
+]
+MaxMemory = Annotated[
+    int, typer.Option(metavar="MB", help="Memory that a job may take; beyond, its file is refused (out_of_memory).")
+]

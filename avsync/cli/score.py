@@ -1,19 +1,37 @@
 """avsync score."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avsync.cli.options import Backbone, Checks, Device, Faces, Features, Level, Reading, Trim, Weights
+from avsync.cli.internal import INTERNAL, tell
+from avsync.cli.options import (
+    Backbone,
+    Checks,
+    Device,
+    Faces,
+    Features,
+    Jobs,
+    Level,
+    MaxMemory,
+    Reading,
+    Timeout,
+    Trim,
+    Weights,
+)
+from avsync.errors import UsageError
 from avsync.progress import bar
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from avsync.detector import Detector
+    from avsync.isolation import IsolatedDetector
+    from avsync.report import ReportStream
     from avsync.score.verdict import Verdict
 
 # A folder is searched for these; a file that is named itself is tried with any suffix.
@@ -23,9 +41,27 @@ VIDEO_SUFFIXES = (".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg
 def score(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Videos, folders of videos, or patterns.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of the table.")] = False,
+    json_lines: Annotated[
+        bool, typer.Option("--json-lines", help="Print each verdict as a line of JSON, as soon as it is there.")
+    ] = False,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write a report: .json, .csv or .html.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also write a report: .jsonl or .csv, which grow with every file, .json or .html, written at the end.",
+        ),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with the .jsonl or .csv report of a run that was stopped: files in it that have not changed "
+            "are not judged again, nor printed.",
+        ),
+    ] = False,
+    jobs: Jobs = 1,
+    timeout: Timeout = None,
+    max_memory: MaxMemory = 4096,
     weights: Weights = None,
     checks: Checks = None,
     backbone: Backbone = None,
@@ -36,14 +72,22 @@ def score(
     level: Level = 0.05,
     device: Device = None,
 ) -> None:
-    """Judge recordings. Exit status: 0 all judged, 1 some could not be judged or read, 2 wrong usage."""
-    from avsync.detector import Detector
-    from avsync.report import print_table, print_verdict, renderer, to_json, write_report
+    """Judge recordings.
 
-    if output is not None:
-        renderer(output)  # refuse a wrong name before the work, not after
-    detector = Detector(
-        weights,
+    Each file is judged in a process of its own limits, without network: a file that crashes it (crashed), takes too
+    long (timed_out) or too much memory (out_of_memory) is refused, and the others are judged.
+
+    Exit status: 0 all files were judged, 1 some could not be judged or read, 2 wrong usage or an output that cannot be
+    written, 3 an error in avsync (a report is written to the temporary folder), 130 interrupted, 141 the reader of the
+    output went away.
+    """
+    from avsync.isolation import IsolatedDetector
+
+    with IsolatedDetector(
+        jobs=jobs,
+        timeout=timeout,
+        max_memory=max_memory,
+        weights=weights,
         checks=checks,
         backbone=backbone,
         reading=reading,
@@ -52,45 +96,99 @@ def score(
         faces=faces,
         level=level,
         device=device,
-    )
-    verdicts = []
-    for verdict in score_files(_inputs(files), detector):
-        verdicts.append(verdict)
-        if not as_json:
-            print_verdict(verdict)
-    if output is not None:
-        write_report(verdicts, output)
-    if as_json:
-        print(to_json(verdicts), end="", flush=True)
-    elif any(verdict.verdict != "cannot_judge" for verdict in verdicts):
-        print_table(verdicts)
-    exit_with(verdicts)
+    ) as detector:
+        # The first worker loads the model while these are imported.
+        from avsync.report import print_table, to_json, write_report
+
+        _check_outputs(output, as_json=as_json, json_lines=json_lines, resume=resume)
+        paths = _inputs(files)
+        settings = {"trim": trim, "faces": faces, "level": level}
+        with _stream(output, detector, settings, resume=resume) or nullcontext() as stream:
+            missing = paths if stream is None else stream.missing(paths)
+            verdicts = []
+            for verdict in score_files(missing, detector):
+                verdicts.append(verdict)
+                if stream is not None:
+                    stream.add(verdict)
+                _print(verdict, as_json=as_json, json_lines=json_lines)
+        if output is not None and stream is None:
+            write_report(verdicts, output)
+        if as_json:
+            print(to_json(verdicts), end="", flush=True)
+        elif not json_lines and any(verdict.verdict != "cannot_judge" for verdict in verdicts):
+            print_table(verdicts)
+        if stream is not None and not stream.all_judged:
+            exit_with(verdicts, detector, 1)
+        exit_with(verdicts, detector)
 
 
-def score_files(paths: Sequence[Path], detector: "Detector") -> "Iterator[Verdict]":
+def score_files(paths: Sequence[Path], detector: "IsolatedDetector") -> "Iterator[Verdict]":
     """Yield a verdict for each path. The progress bar disappears before a verdict is yielded."""
     progress = bar()
     task = progress.add_task("scoring", total=len(paths))
+    verdicts = detector.score_all(paths, on_progress=_shown(progress, task, len(paths)))
     for done, path in enumerate(paths):
         progress.update(task, completed=done, description=f"scoring {done + 1}/{len(paths)}")
         with progress:
-            verdict = detector.score(path, on_progress=_shown(progress, task, done, len(paths)))
+            verdict = next(verdicts)
         yield _no_videos(verdict) if _is_folder(path) else verdict
 
 
-def exit_with(verdicts: "Iterable[Verdict]") -> None:
-    """End with status 1 if a file could not be judged."""
-    if any(verdict.verdict == "cannot_judge" for verdict in verdicts):
+def exit_with(verdicts: "Iterable[Verdict]", detector: "IsolatedDetector", status: int = 0) -> None:
+    """End with status 3 if there was an error in avsync, and with 1 if a file could not be judged, else go on."""
+    if detector.reports:
+        tell("\n".join(dict.fromkeys(detector.reports)))
+        raise typer.Exit(INTERNAL)
+    if status or any(verdict.verdict == "cannot_judge" for verdict in verdicts):
         raise typer.Exit(1)
 
 
-def _shown(progress: "Progress", task: "TaskID", done: int, count: int) -> Callable[[float, float], None]:
-    """Return a callback `update(seconds, total)` that shows how much of a file is read, after `done` of `count`."""
+def _check_outputs(output: Path | None, *, as_json: bool, json_lines: bool, resume: bool) -> None:
+    """Refuse what cannot be written before the work, not after."""
+    from avsync.report.stream import SUFFIXES
+    from avsync.report.writer import renderer
 
-    def update(seconds: float, total: float) -> None:
+    if as_json and json_lines:
+        raise UsageError("--json and --json-lines: choose one of them")
+    if resume and (output is None or output.suffix.lower() not in SUFFIXES):
+        raise UsageError(f"--resume: name the report of the run that was stopped by --output, {' or '.join(SUFFIXES)}")
+    if output is not None:
+        renderer(output)
+
+
+def _stream(
+    output: Path | None, detector: "IsolatedDetector", settings: dict[str, Any], *, resume: bool
+) -> "ReportStream | None":
+    from avsync.report import ReportStream
+    from avsync.report.stream import SUFFIXES
+
+    if output is None or output.suffix.lower() not in SUFFIXES:
+        return None
+    facts = detector.facts
+    model = {"avsync": version("avsync"), "model": facts.model, "weights_sha256": facts.weights_sha256}
+    known = {**model, "checks": list(facts.checks), **settings}
+    return ReportStream(output, facts.checks, facts.readings, known, resume=resume)
+
+
+def _print(verdict: "Verdict", *, as_json: bool, json_lines: bool) -> None:
+    from avsync.report import print_verdict, to_line
+
+    if json_lines:
+        print(to_line(verdict), end="", flush=True)
+    elif not as_json:
+        print_verdict(verdict)
+
+
+def _shown(progress: "Progress", task: "TaskID", count: int) -> Callable[[int, float, float], None]:
+    """Return a callback `update(index, seconds, total)` that shows how much of one of `count` files is read.
+
+    The bar stands where all files before that one are done.
+    """
+
+    def update(index: int, seconds: float, total: float) -> None:
         share = min(1.0, seconds / total) if total > 0 else 0.0
-        words = f"scoring {done + 1}/{count}, {seconds:.0f}/{total:.0f} s"
-        progress.update(task, completed=done + share, description=words)
+        words = f"scoring {index + 1}/{count}, {seconds:.0f}/{total:.0f} s"
+        progress.update(task, completed=index + share, description=words)
 
     return update
 

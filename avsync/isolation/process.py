@@ -253,7 +253,7 @@ class Worker:
 
     def _words(self, reason: Reason) -> str:
         if reason is Reason.TIMED_OUT:
-            return f"not done within {self._seconds or 0:.0f} s; --timeout gives more"
+            return f"not done within {self._seconds or 0:g} s; --timeout gives more"
         return f"more than {self._limits.max_memory // MB} MB of memory were needed; --max-memory gives more"
 
 

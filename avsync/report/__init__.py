@@ -3,11 +3,14 @@
 from avsync.report.csv import to_csv
 from avsync.report.html import to_html
 from avsync.report.json import to_json
+from avsync.report.jsonl import to_jsonl, to_line
+from avsync.report.stream import ReportStream
 from avsync.report.terminal import print_table, print_verdict
 from avsync.report.wording import sentence, verdict_line
 from avsync.report.writer import renderer, write_report
 
 __all__ = [
+    "ReportStream",
     "print_table",
     "print_verdict",
     "renderer",
@@ -15,6 +18,8 @@ __all__ = [
     "to_csv",
     "to_html",
     "to_json",
+    "to_jsonl",
+    "to_line",
     "verdict_line",
     "write_report",
 ]

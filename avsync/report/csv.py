@@ -1,7 +1,7 @@
 """The CSV table."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from io import StringIO
 from typing import Any
@@ -17,6 +17,7 @@ _FACE_COLUMNS = {
     for field in fields(TrackVerdict)
     if field.name not in _NESTED
 }
+_FIRST_COLUMNS = (*_FILE_COLUMNS, *_FACE_COLUMNS.values(), *_BOX, "segments")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 DOCS = """\
@@ -33,12 +34,31 @@ Text that a spreadsheet would take for a formula begins with an apostrophe.
 def to_csv(verdicts: Sequence[Verdict]) -> str:
     """Return one CSV table (RFC 4180) with a header, as `DOCS` describes it."""
     rows = [row for verdict in verdicts for row in _rows(verdict)]
-    text = StringIO()
     nested = [dict.fromkeys(name for row in rows for name in row if name.startswith(p)) for p in ("check_", "reading_")]
-    columns = [*_FILE_COLUMNS, *_FACE_COLUMNS.values(), *_BOX, "segments", *nested[0], *nested[1]]
-    writer = csv.DictWriter(text, columns)
-    writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    columns = [*_FIRST_COLUMNS, *nested[0], *nested[1]]
+    return csv_header(columns) + _written(rows, columns)
+
+
+def csv_columns(checks: Iterable[str], readings: Iterable[str]) -> list[str]:
+    """Return the columns of a table that is written before all its verdicts are known."""
+    of_checks = [f"check_{name}_{what}" for name in checks for what in ("anomaly_score", "p_value", "reason")]
+    of_readings = [f"reading_{name}_{what}" for name in readings for what in ("value", "percentile", "p_value")]
+    return [*_FIRST_COLUMNS, *of_checks, *of_readings]
+
+
+def csv_header(columns: Sequence[str]) -> str:
+    """Return the first line of a table with these columns."""
+    return _written([dict(zip(columns, columns, strict=True))], columns)
+
+
+def csv_rows(verdict: Verdict, columns: Sequence[str]) -> str:
+    """Return the rows of one verdict in a table with these columns."""
+    return _written(_rows(verdict), columns)
+
+
+def _written(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> str:
+    text = StringIO()
+    csv.DictWriter(text, columns).writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
 
 

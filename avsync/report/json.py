@@ -15,7 +15,8 @@ verdicts[]                  one for each file, in the order they were scored
   path                      the file as it was named
   verdict                   "consistent", "suspicious", "measured" (by a model without calibration) or "cannot_judge"
   reason                    why the file cannot be judged: "unreadable", "no_video", "no_audio", "no_speech", "no_face",
-                            "low_resolution" or "too_short"; null if it was judged
+                            "low_resolution", "low_frame_rate", "damaged", "too_short", "timed_out", "out_of_memory" or
+                            "crashed"; null if it was judged
   detail                    the reason in words; empty if the file was judged
   p_value                   share of real recordings that score at least as high: the p-value of the decisive face,
                             multiplied by the number of speakers, or that of the recording as a whole; null if the file
@@ -34,6 +35,20 @@ verdicts[]                  one for each file, in the order they were scored
   trimmed_head              seconds without speech that were left out at the start
   trimmed_tail              the same at the end
   resampled                 whether pictures or sound were converted to 25 frames or 16000 samples per second
+  picture_rate              new pictures per second while the picture moves, at most 25, measured where somebody speaks;
+                            null if it was not measured, or the picture hardly ever changes, as in a photograph
+  repeated_share            share of the 25 frames per second there that repeat the picture of the frame before, 0 to 1;
+                            null if it was not measured
+  frozen_seconds            seconds there that were left out because the picture stood still between pictures that move;
+                            null if it was not measured
+  video_gap_seconds         seconds without pictures, in gaps longer than 1 s between timestamps, as far as the pictures
+                            were read; null if they were not read
+  audio_gap_seconds         seconds without sound between its first and last sample; null if the sound was not read
+  decode_errors             packets of pictures and sound that could not be decoded well or are out of place in time, as
+                            far as they were read; null if nothing was read
+  missing_fragments         fragments of an MP4 file that are missing, by their numbers
+  length_difference         by how many seconds the sound ends after the pictures, negative: before; null if the headers
+                            do not tell
   checks                    by name, every check of the file
     anomaly_score           of the decisive face, or of the recording as a whole; null if the check was not asked
     p_value                 the same for the p-value; null without calibration

@@ -2,22 +2,30 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from avsync.errors import UsageError
 from avsync.files import write_whole
 from avsync.report.csv import to_csv
 from avsync.report.html import to_html
 from avsync.report.json import to_json
+from avsync.report.jsonl import to_jsonl
 from avsync.score.verdict import Verdict
 
-_RENDERERS: dict[str, Callable[[Sequence[Verdict]], str]] = {".json": to_json, ".csv": to_csv, ".html": to_html}
+_RENDERERS: dict[str, Callable[[Sequence[Verdict]], str]] = {
+    ".json": to_json,
+    ".csv": to_csv,
+    ".html": to_html,
+    ".jsonl": to_jsonl,
+}
 
 
 def renderer(path: Path) -> Callable[[Sequence[Verdict]], str]:
     """Return the function that renders the report `path`, chosen by its suffix; call it early to find mistakes early.
 
     Raises:
-        UsageError: a suffix other than .json, .csv and .html, a folder, or a place in no folder.
+        UsageError: a suffix other than .json, .csv, .html and .jsonl, a folder, a place in no folder, or one where
+            nothing can be written.
     """
     chosen = _RENDERERS.get(path.suffix.lower())
     if chosen is None:
@@ -26,6 +34,11 @@ def renderer(path: Path) -> Callable[[Sequence[Verdict]], str]:
         )
     if path.is_dir() or not path.parent.is_dir():
         raise UsageError(f"{path}: a report is a file in a folder that exists; give such a name")
+    try:
+        with TemporaryFile(dir=path.parent) as trial:
+            trial.write(b"?")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
     return chosen
 
 
