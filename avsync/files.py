@@ -44,6 +44,24 @@ def write_whole(path: Path, content: bytes) -> None:
         partial.write_bytes(content)
 
 
+def write_pair(first: Path, content: bytes, second: Path, describes: bytes) -> None:
+    """Write a file, and another that describes it.
+
+    A kill at any moment leaves the old pair, the new pair, or the new first file beside `upcoming(second)`, which a
+    reader then takes in place of `second`.
+    """
+    write_whole(upcoming(second), describes)
+    write_whole(first, content)
+    with suppress(FileNotFoundError):  # a reader may have done it
+        upcoming(second).replace(second)
+    sync_folder(second.parent)
+
+
+def upcoming(path: Path) -> Path:
+    """The name of a file that is whole, and takes the place of `path` when the file that it describes is there."""
+    return path.with_name(f".{path.name}.next")
+
+
 def sync_folder(folder: Path) -> None:
     """Put the names in a folder on the disk, where the system can do that."""
     with suppress(OSError):

@@ -2,26 +2,32 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from avsync.align.aligner import Aligner
+from avsync.align.aligner import Aligner, Head
 from avsync.align.cosine import CosineAligner, CosineConfig
 from avsync.align.mlp import MLPAligner, MLPConfig
 from avsync.align.resnet import ResNetAligner, ResNetConfig
 from avsync.align.temporal import TemporalAligner, TemporalConfig
 from avsync.errors import UsageError
-from avsync.files import all_finite, write_whole
+from avsync.files import all_finite, upcoming, write_pair
 
 EMBEDDED = Path(__file__).parents[1] / "assets" / "default.safetensors"
 # The default model has 2 MB, a ResNet 50 MB, their JSON files some kB; a far larger file is something else.
 _MAX_WEIGHTS, _MAX_NOTES = 256 << 20, 16 << 20
+_NO_DESCRIPTION = "not the description of a model; name one made by this avsync"
+_NO_WEIGHTS = "not the weights of this model; train it again with this avsync"
+# Fields of the JSON file that are text if they are there.
+_WORDS = ("name", "backbone", "features", "reading")
 _MODELS: tuple[tuple[type[Aligner], type[Any]], ...] = (
     (TemporalAligner, TemporalConfig),
     (CosineAligner, CosineConfig),
@@ -48,7 +54,7 @@ class Checkpoint:
 def save_checkpoint(model: Aligner, path: Path, notes: Mapping[str, Any]) -> None:
     """Write the weights to `path`, and the model's format and config with `notes` to the `.json` file beside it.
 
-    Each file appears under its name only when it is complete.
+    A kill at any moment leaves the old pair or the new one (`avsync.files.write_pair`).
 
     Args:
         model: the model.
@@ -58,27 +64,27 @@ def save_checkpoint(model: Aligner, path: Path, notes: Mapping[str, Any]) -> Non
     weights = save_tensors({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()})
     head = {"format": model.format, "weights_sha256": sha256(weights).hexdigest(), "model": asdict(model.config)}
     text = json.dumps({**head, **notes, **head}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_whole(path, weights)
-    write_whole(path.with_suffix(".json"), text.encode())
+    write_pair(path, weights, path.with_suffix(".json"), text.encode())
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read what `save_checkpoint` wrote; no code in the files is run.
+    """Read what `save_checkpoint` wrote; no code in the files is run. A save that was killed is completed.
 
     Raises:
         UsageError: a file is missing, truncated, too large or of another kind, or the two do not belong together.
     """
-    weights, text = _read(path, _MAX_WEIGHTS), _read(path.with_suffix(".json"), _MAX_NOTES)
-    model, notes = _parse(path.with_suffix(".json"), text)
+    weights = _read(path, _MAX_WEIGHTS)
     digest = sha256(weights).hexdigest()
-    if digest != notes["weights_sha256"]:
-        raise UsageError(f"{path}: not the weights that {path.stem}.json describes; fetch both files again")
+    notes = _notes(path, digest)
+    model = _untrained(path, notes, len(weights))
     try:
         model.load_state_dict(load_tensors(weights))
-    except (SafetensorError, RuntimeError) as error:
-        raise UsageError(f"{path}: not the weights of this model; train it again with this avsync") from error
+    except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
+        raise UsageError(f"{path}: {_NO_WEIGHTS}") from error
     if not all(all_finite(value) for value in model.state_dict().values()):
         raise UsageError(f"{path}: holds weights that are not numbers; train the model again")
+    if isinstance(model, Head):
+        notes.setdefault("name", path.stem)
     return Checkpoint(model.eval(), digest, notes)
 
 
@@ -95,19 +101,49 @@ def _read(path: Path, limit: int) -> bytes:
     return content
 
 
-def _parse(path: Path, text: bytes) -> tuple[Aligner, dict[str, Any]]:
+def _notes(weights: Path, digest: str) -> dict[str, Any]:
+    """The JSON file beside the weights with this hash, or what a killed save could not rename to it any more."""
+    path = weights.with_suffix(".json")
+    problem = UsageError(f"{weights}: not the weights that {path.name} describes; fetch both files again")
+    for place in filter(Path.exists, (path, upcoming(path))):
+        try:
+            notes = _parse(path, _read(place, _MAX_NOTES))
+        except UsageError as error:
+            problem = error
+            continue
+        if notes["weights_sha256"] == digest:
+            if place != path:
+                with suppress(OSError):  # the folder may be read-only
+                    place.replace(path)
+            return notes
+    _read(path, _MAX_NOTES)  # says why it cannot be read, if it cannot
+    raise problem
+
+
+def _parse(path: Path, text: bytes) -> dict[str, Any]:
     try:
         notes = json.loads(text)
-        notes["weights_sha256"] = str(notes["weights_sha256"])
-        return _untrained(notes["format"], notes["model"]), notes
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise UsageError(f"{path}: not the description of a model; name one made by this avsync") from error
+        right = all(isinstance(notes[name], str) for name in ("format", "weights_sha256"))
+        right = right and isinstance(notes["model"], dict)
+        if not right or not all(isinstance(notes.get(name, ""), str) for name in _WORDS):
+            raise ValueError("notes")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise UsageError(f"{path}: {_NO_DESCRIPTION}") from error
+    found: dict[str, Any] = notes
+    return found
+
+
+def _untrained(path: Path, notes: Mapping[str, Any], size: int) -> Aligner:
+    """The model that notes describe, before its weights are loaded from a file of `size` bytes."""
+    try:
+        kind, config_class = next(pair for pair in _MODELS if pair[0].format == notes["format"])
+        config = config_class(**notes["model"])
+        with torch.device("meta"):  # takes no memory
+            needed = sum(value.nbytes for value in kind(config).state_dict().values())
+        if needed <= size:
+            return kind(config)
     except ModuleNotFoundError as error:
         raise UsageError(f"{path}: needs the package '{error.name}': pip install 'avsync[ssl]'") from error
-
-
-def _untrained(kind: str, config: dict[str, Any]) -> Aligner:
-    for model, config_class in _MODELS:
-        if model.format == kind:
-            return model(config_class(**config))
-    raise ValueError(kind)
+    except (StopIteration, ValueError, TypeError, KeyError, RuntimeError, ArithmeticError, AssertionError) as error:
+        raise UsageError(f"{path.with_suffix('.json')}: {_NO_DESCRIPTION}") from error
+    raise UsageError(f"{path}: {_NO_WEIGHTS}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from avsync.errors import UsageError
+from avsync.files import upcoming
 from avsync.weights.catalogue import AVHALIGN, AVHUBERT, KNOWN
 
 _WORDS = {AVHUBERT: "AV-HuBERT weights", AVHALIGN: "AVH-Align head"}
@@ -90,12 +91,16 @@ def describe(path: Path) -> Description:
 
 
 def _notes_beside(path: Path) -> dict[str, object]:
-    try:
-        with path.with_suffix(".json").open("rb") as file:
-            notes = json.loads(file.read(_MAX_NOTES))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return notes if isinstance(notes, dict) else {}
+    beside = path.with_suffix(".json")
+    for place in (beside, upcoming(beside)):  # a save that was killed leaves the second
+        try:
+            with place.open("rb") as file:
+                notes = json.loads(file.read(_MAX_NOTES))
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(notes, dict):
+            return notes
+    return {}
 
 
 def _checked(path: Path, format: str) -> Path:
