@@ -1,0 +1,1 @@
+"""Parts of scripts/fuzz.py: inputs made from a number, the process that judges them, and the record of outcomes."""

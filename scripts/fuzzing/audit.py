@@ -1,0 +1,42 @@
+"""The audit hook: which files a Python process opens, and what else it does that judging a file never needs.
+
+A process that finds `fuzzing/startup` on its path installs it at its start (`sitecustomize`).
+"""
+
+import os
+import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+
+_FORBIDDEN = ("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "pickle.find_class")
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+# Python loads modules, and torch and dlib their data, when they are first needed.
+_READABLE = (
+    *(
+        str(Path(place).resolve())
+        for place in (sys.prefix, sys.base_prefix, sysconfig.get_paths()["stdlib"], Path(__file__).parents[2])
+    ),
+    *("/proc/", "/sys/", os.devnull, "/dev/urandom"),
+)
+_WRITABLE = (os.devnull, "/proc/self/")
+
+
+def install(folder: Path, tell: Callable[[str], None]) -> None:
+    """Tell what this process does, a line each; reading code, and anything below `folder`, is not told."""
+    below = f"{folder}{os.sep}"
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open":
+            path, _, flags = arguments
+            if isinstance(path, str | bytes) and not _allowed(os.fsdecode(path), flags, below):
+                tell(f"opened {os.fsdecode(path)}")
+        elif event.startswith(_FORBIDDEN):
+            tell(f"{event} {str(arguments)[:80]}")
+
+    sys.addaudithook(hook)
+
+
+def _allowed(path: str, flags: object, below: str) -> bool:
+    writes = isinstance(flags, int) and flags & _WRITES
+    return f"{path}{os.sep}" == below or path.startswith((below, *(_WRITABLE if writes else _READABLE)))
