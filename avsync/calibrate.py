@@ -15,6 +15,7 @@ from avsync.errors import CannotJudge, UsageError
 from avsync.media import FPS
 from avsync.recording import open_recording
 from avsync.score.calibration import Calibration, Conditions, with_stored
+from avsync.score.quantiles import LARGEST
 from avsync.score.windows import can_score, sliding_windows
 
 # Fewer people than this cannot say what one real recording in twenty looks like. A length of window that fewer people
@@ -49,13 +50,13 @@ def calibrate(
         fewest_people: how many people are needed at a length of window; None: `FEWEST_PEOPLE`.
 
     Raises:
-        UsageError: too few people, or a reading that grows with the clip.
+        UsageError: too few people, a reading that grows with the clip, or a checkpoint whose provenance is damaged.
     """
     for reading in (reading for check in setup.checks for reading in check.readings if reading.grows):
         raise UsageError(
             f"{reading.name} grows with the length of a clip, so it cannot be calibrated; choose another --reading"
         )
-    trained_on = set(setup.checkpoint.notes.get("provenance", {}).get("data", {}).get("trained_on", []))
+    trained_on = _trained_on(setup)
     records = [record for record in records if record.speaker not in trained_on]
     conditions = Conditions(setup.trim, setup.faces.key)
     calibration = Calibration(conditions, {}, {})
@@ -75,11 +76,30 @@ def _measure(
     measured: list[Windows] = [defaultdict(list) for _ in groups]
     for done, record in enumerate(records, 1):
         for checks, windows in zip(groups, measured, strict=True):
-            for length, window in _windows(record, checks, setup):
+            found = list(_windows(record, checks, setup))
+            if not all(map(_is_sound, found)):
+                _log.warning("%s: left out, its readings are not numbers; check the weights", record.name)
+                continue
+            for length, window in found:
                 windows[length].append((record.identity, window))
         if on_progress:
             on_progress(done, len(records))
     return measured
+
+
+def _is_sound(found: tuple[float, Measured]) -> bool:
+    return all(abs(value) <= LARGEST for readings in found[1].values() for value in readings.values())
+
+
+def _trained_on(setup: Setup) -> set[str]:
+    """The speakers that the model has seen; none for a model that avsync did not train."""
+    try:
+        speakers = setup.checkpoint.notes.get("provenance", {}).get("data", {}).get("trained_on", [])
+        if isinstance(speakers, list) and all(isinstance(speaker, str) for speaker in speakers):
+            return set(speakers)
+    except AttributeError:
+        pass
+    raise UsageError(f"{setup.name}: its provenance is damaged; fetch the checkpoint again, or train the model again")
 
 
 def _fit(measured: Windows, checks: Sequence[Check], conditions: Conditions, fewest_people: int) -> Calibration:

@@ -16,9 +16,9 @@ from avsync.checks.interface import LENGTHS
 from avsync.checks.load import load_setup
 from avsync.cli import app
 from avsync.datasets import open_dataset
-from avsync.errors import UsageError
+from avsync.errors import CannotJudge, UsageError
 from avsync.media import FPS
-from avsync.score.calibration import VERSION, Calibration
+from avsync.score.calibration import VERSION, Calibration, Conditions, with_stored
 from avsync.score.readings import readings_of
 
 CHECKS = {"lips": ["agreement", "worst_moment"], "face": [reading.name for reading in readings_of("face")]}
@@ -147,6 +147,152 @@ class TestWhatIsWritten:
         calibrated(tree(*PEOPLE), weights)
         assert calibrated(tree(*PEOPLE, "one more"), weights).references["lips"].people[0] == 21
         assert load_checkpoint(weights).notes["calibration"]["checks"]["lips"]["people"][0] == 21
+
+
+def setting(*path, to):
+    """An edit of a stored calibration: the value at a path of keys."""
+
+    def edit(stored):
+        for key in path[:-1]:
+            stored = stored[key]
+        stored[path[-1]] = to
+
+    return edit
+
+
+def of_table(edit):
+    """An edit of the quantiles of the lips check's score, of a reading, and of the joint score."""
+    places = (
+        ("checks", "lips", "scores"),
+        ("checks", "face", "readings", "brow_motion"),
+        ("joint", "face+lips", "scores"),
+    )
+
+    def edits(place):
+        def change(stored):
+            for key in place:
+                stored = stored[key]
+            edit(stored)
+
+        return change
+
+    return [edits(place) for place in places]
+
+
+def swapped(table):
+    table[0][50], table[0][51] = table[0][51] + 1, table[0][50]
+
+
+NAN, INF = float("nan"), float("inf")
+BROKEN = [
+    *(
+        setting(*at, "people", 0, to=n)
+        for n in (NAN, 0, -1, 0.5, INF, 1e300, None, "x", [])
+        for at in (("checks", "lips"), ("joint", "face+lips"))
+    ),
+    *(
+        setting(*at, "seconds", 0, to=n)
+        for n in (NAN, 0, -1, INF, 1e300, None, "x", [], 99.0)
+        for at in (("checks", "face"), ("joint", "face+lips"))
+    ),
+    *(
+        setting("checks", "lips", name, to=to)
+        for name in ("people", "seconds", "scores", "readings", "scored")
+        for to in (None, [], {}, "x", 3, NAN)
+    ),
+    *(
+        change
+        for n in (NAN, INF, -INF, 1e38, "x", None, [])
+        for change in of_table(lambda t, n=n: t[0].__setitem__(7, n))
+    ),
+    *of_table(swapped),
+    *of_table(lambda table: table.pop()),
+    *of_table(lambda table: table[0].pop()),
+    *of_table(lambda table: table[0].reverse()),
+    *(setting("checks", "lips", to=to) for to in (None, [], {}, "x", 3)),
+    *(setting("checks", to=to) for to in (None, [], "x", 3)),
+    *(setting("joint", to=to) for to in (None, [], "x", 3, {"face+lips": None}, {"face+lips": {}})),
+    *(setting("conditions", to=to) for to in (None, [], "x", 3, {})),
+    *(setting("conditions", "version", to=to) for to in (None, "2", NAN, INF, [], VERSION + 1)),
+]
+
+
+class TestDamage:
+    """A calibration that is not sound is never used: it would call everything consistent, or nothing."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def whole(cls):
+        rng = np.random.default_rng(0)
+        checks = {name: readings_of({"lips": "lattice"}.get(name, name)) for name in CHECKS}
+        checks["lips"] = [reading for reading in checks["lips"] if reading.name in CHECKS["lips"]]
+        values = {
+            length: {name: {r.name: rng.normal(size=40) for r in of} for name, of in checks.items()}
+            for length in LENGTHS
+        }
+        made = Calibration.fit(Conditions("default", "dlib-68/1"), values, dict.fromkeys(LENGTHS, PEOPLE * 2), checks)
+        return made, checks
+
+    def test_the_undamaged_one_is_read(self, whole):
+        made, checks = whole
+        assert set(Calibration.from_dict(json.loads(json.dumps(made.to_dict())), checks).references) == set(CHECKS)
+
+    @pytest.mark.parametrize("edit", BROKEN)
+    def test_each_odd_value_is_a_usage_error(self, whole, edit):
+        made, checks = whole
+        stored = json.loads(json.dumps(made.to_dict()))
+        edit(stored)
+        with pytest.raises(UsageError, match="has no calibration of this version; run avsync calibrate"):
+            Calibration.from_dict(stored, checks)
+
+    @pytest.mark.parametrize("stored", [None, [], {}, "x", 3, NAN])
+    def test_something_else_is_a_usage_error_and_not_kept(self, whole, stored):
+        made, checks = whole
+        with pytest.raises(UsageError, match="run avsync calibrate"):
+            Calibration.from_dict(stored, checks)
+        assert with_stored(made, stored) == made.to_dict()
+
+    @pytest.mark.parametrize("value", [NAN, INF, -INF, 1e38, -1e38])
+    def test_a_reading_that_is_no_number_is_refused_and_never_consistent(self, whole, value):
+        made, _ = whole
+        lips, face = made.references["lips"], made.references["face"]
+        asks = (
+            lambda: lips.score({"agreement": value}, 3.0),
+            lambda: face.percentile("brow_motion", value, 3.0),
+            lambda: face.reading_p_value("brow_motion", value, 3.0),
+            lambda: lips.p_value(value, 3.0),
+            lambda: lips.log_p(value, 3.0),
+            lambda: made.fuse({"lips": value, "face": 1.0}, {"lips": 3.0, "face": 3.0}),
+            lambda: made.fuse({"face": value}, {"face": 3.0}),
+        )
+        for ask in asks:
+            with pytest.raises(CannotJudge, match=r"^crashed: .* which no undamaged model gives; check the weights"):
+                ask()
+
+    @pytest.mark.parametrize("value", [NAN, INF, 1e38])
+    def test_clips_whose_readings_are_no_numbers_do_not_calibrate(self, calibrated, tree, monkeypatch, caplog, value):
+        windows = module._windows
+
+        def broken(record, checks, setup):
+            for length, measured in windows(record, checks, setup):
+                if record.speaker == "p03":
+                    measured["lips"]["agreement"] = value
+                yield length, measured
+
+        monkeypatch.setattr(module, "_windows", broken)
+        assert calibrated(tree(*PEOPLE, "one more")).references["lips"].people[0] == 20
+        assert "p03/video/1.mp4: left out, its readings are not numbers; check the weights" in caplog.messages
+
+    @pytest.mark.parametrize(
+        "provenance", [3, None, [], {"data": 3}, {"data": {"trained_on": "ann"}}, {"data": {"trained_on": [3]}}]
+    )
+    def test_if_nobody_knows_whom_the_model_has_seen_it_is_not_calibrated(
+        self, weights, measured, tree, tmp_path, provenance
+    ):
+        notes = json.loads(weights.with_suffix(".json").read_text())
+        weights.with_suffix(".json").write_text(json.dumps({**notes, "provenance": provenance}))
+        with pytest.raises(UsageError, match="its provenance is damaged"):
+            calibrate(open_dataset(tree(*PEOPLE)), load_setup(weights, calibrating=True), tmp_path / "out.safetensors")
 
 
 class TestWhoCalibrates:

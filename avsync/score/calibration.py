@@ -115,10 +115,10 @@ class Calibration:
         """
         try:
             said = data["conditions"]
-            conditions = Conditions(str(said["trim"]), str(said["faces"]), int(said["version"]))
-            if conditions.version != VERSION:
+            if said["version"] != VERSION:
                 raise ValueError("version")
-            stored = data["checks"]
+            conditions = Conditions(str(said["trim"]), str(said["faces"]))
+            stored = dict(data["checks"].items())
             references = {n: Reference.from_dict(stored[n], readings) for n, readings in checks.items() if n in stored}
             joint = {tuple(names.split("+")): _joint_from_dict(table) for names, table in data["joint"].items()}
             return cls(conditions, references, joint)
@@ -129,16 +129,19 @@ class Calibration:
 def with_stored(new: Calibration, stored: Any) -> dict[str, Any]:
     """A calibration as plain data, with the other checks of one stored before under the same conditions."""
     plain = new.to_dict()
-    if not isinstance(stored, dict) or stored.get("conditions") != plain["conditions"]:
+    try:
+        if stored["conditions"] != plain["conditions"]:
+            return plain
+        joint = {
+            names: table for names, table in stored["joint"].items() if not set(names.split("+")) & set(new.references)
+        }
+        return {
+            "conditions": plain["conditions"],
+            "checks": {**stored["checks"], **plain["checks"]},
+            "joint": {**joint, **plain["joint"]},
+        }
+    except (KeyError, TypeError, AttributeError):  # there was none, or it is damaged
         return plain
-    joint = {
-        names: table for names, table in stored["joint"].items() if not set(names.split("+")) & set(new.references)
-    }
-    return {
-        "conditions": plain["conditions"],
-        "checks": {**stored["checks"], **plain["checks"]},
-        "joint": {**joint, **plain["joint"]},
-    }
 
 
 def _fit_joint(values: Values, people: Mapping[float, Sequence[str]], checks: Readings) -> Joint:

@@ -12,6 +12,7 @@ from avsync.score.quantiles import (
     SHARES,
     Floats,
     at_length,
+    checked,
     conformal,
     counted,
     read_lengths,
@@ -69,8 +70,13 @@ class Reference:
         return cls(np.array(lengths, np.float64), counts, tables, np.stack(scores), sign)
 
     def percentile(self, name: str, value: float, seconds: float) -> float:
-        """The place of a reading of a window of `seconds` among real ones, 0-100."""
-        return float(100 * np.interp(value, at_length(self.readings[name], self.seconds, seconds), SHARES))
+        """The place of a reading of a window of `seconds` among real ones, 0-100.
+
+        Raises:
+            CannotJudge: as `avsync.score.quantiles.checked`; so do the other methods that take a reading or score.
+        """
+        table = at_length(self.readings[name], self.seconds, seconds)
+        return float(100 * np.interp(checked(name, value), table, SHARES))
 
     def reading_p_value(self, name: str, value: float, seconds: float) -> float:
         """Two-sided: twice the share of real windows beyond the value on its side, this one counted in."""
@@ -80,7 +86,7 @@ class Reference:
     def score(self, readings: Mapping[str, float], seconds: float) -> float:
         """Fisher's sum over the readings: high is anomalous."""
         tables = {name: at_length(self.readings[name], self.seconds, seconds) for name in self.sign}
-        return float(_fisher(tables, readings, self.sign))
+        return float(_fisher(tables, {name: checked(name, readings[name]) for name in self.sign}, self.sign))
 
     def p_value(self, score: float, seconds: float) -> float:
         """Conformal: the share of real windows of that length that score at least as high, this one counted in."""
@@ -88,7 +94,7 @@ class Reference:
 
     def log_p(self, score: float, seconds: float) -> float:
         """-log10 of a smooth p-value, which also ranks scores above every real one."""
-        return float(smooth_log_p(score, at_length(self.scores, self.seconds, seconds)))
+        return float(smooth_log_p(checked("a score", score), at_length(self.scores, self.seconds, seconds)))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: quantiles and counts, nothing else."""
