@@ -1,8 +1,10 @@
 """The command line: its options, what it prints where, and how it ends. A stand-in replaces the detector."""
 
+import csv
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import stand_in
 from typer.testing import CliRunner
 
 from avsync import cli
@@ -18,59 +21,33 @@ from avsync.checks.registry import CHECKS
 from avsync.datasets.registry import DATASETS
 from avsync.datasets.roles import role
 from avsync.errors import UsageError
+from avsync.isolation import detector as isolated
 from avsync.score.readings import readings_of
 
-# A detector that looks only at the file's name, for this process and for others.
-STAND_IN = """
-from os.path import isdir, isfile
-
-from avsync.errors import Reason
-from avsync.score.verdict import CheckResult, CheckScore, TrackVerdict, Verdict
-
-class Detector:
-    model, weights_sha256, checks = "toy", "ab" * 32, ("lips", "face")
-    options = {}
-
-    def __init__(self, weights=None, *, level=0.05, **options):
-        self.level = level
-        Detector.options = options
-
-    def score(self, path, *, audio=None, on_progress=None):
-        if not isfile(path):
-            return self.refuse(path, Reason.UNREADABLE, "is a directory" if isdir(path) else "no such file")
-        if path.suffix == ".wav":
-            return self.refuse(path, Reason.NO_VIDEO, "the file has no moving picture")
-        if on_progress:
-            on_progress(4.0, 8.0)
-        p = 0.013 if "dubbed" in path.name else 0.42
-        scores = {name: CheckScore(1 - p, p) for name in self.checks}
-        track = TrackVerdict(0, 0.2, 7.9, (1, 2, 3, 4), 6.5, 40.0, scores, 1 - p, p)
-        word = "suspicious" if p <= self.level else "consistent"
-        results = {name: CheckResult(1 - p, p) for name in self.checks}
-        return Verdict(
-            str(path), word, p_value=p, anomaly_score=1 - p, decisive_track=0, checks=results, tracks=[track],
-            level=self.level,
-        )
-
-    def refuse(self, path, reason, detail):
-        checks = {name: CheckResult(reason=reason, detail=detail) for name in self.checks}
-        return Verdict(str(path), "cannot_judge", reason, detail, checks=checks)
-"""
+TESTS = Path(__file__).parent
+# The command line with the stand-in in the process itself and in its workers.
 SUBPROCESS = f"""
-import sys, types
-module = types.ModuleType("avsync.detector")
-exec({STAND_IN!r}, module.__dict__)
-sys.modules["avsync.detector"] = module
+import sys
+sys.path.insert(0, {str(TESTS)!r})
+import stand_in
+sys.modules["avsync.detector"] = stand_in
+from avsync.isolation import detector
+detector.FACTORY = "stand_in:Detector"
 from avsync.cli import main
 """
+HOSTAGE = 'detector.FACTORY = "stand_in:Hostage"'
 
 
 @pytest.fixture
 def detector(monkeypatch):
-    module = SimpleNamespace()
-    exec(STAND_IN, module.__dict__)
-    monkeypatch.setitem(sys.modules, "avsync.detector", module)
-    return module.Detector
+    """The stand-in; returns a function that chooses another for the workers."""
+
+    def choose(name):
+        monkeypatch.setattr(isolated, "FACTORY", f"stand_in:{name}")
+
+    monkeypatch.setitem(sys.modules, "avsync.detector", stand_in)
+    choose("Detector")
+    return choose
 
 
 @pytest.fixture
@@ -158,15 +135,18 @@ class TestScore:
             "--backbone",
             "avhubert",
         )
-        assert run("score", "a.mp4", *words, "--reading", "factor", "--features", ".").exit_code == 0
-        assert detector.options == {
+        detector("Echo")
+        result = run("score", "a.mp4", *words, "--reading", "factor", "--features", ".", "--json")
+        assert json.loads(json.loads(result.stdout)["verdicts"][0]["model"]) == {
             "checks": "lips",
             "faces": "dlib",
             "device": "cuda:1",
             "trim": "none",
             "backbone": "avhubert",
             "reading": "factor",
-            "features": Path(),
+            "features": ".",
+            "weights": None,
+            "level": 0.05,
         }
 
     def test_the_level_decides(self, clips):
@@ -182,9 +162,38 @@ class TestScore:
         assert "a.mp4: consistent" in run("score", "a.mp4", "--output", name).stdout
         assert "a.mp4" in (clips / name).read_text()
 
-    def test_a_wrong_output_is_refused_before_the_work(self, clips, detector, monkeypatch):
-        monkeypatch.setattr(detector, "score", lambda self, path, **_: pytest.fail("scored"))
-        assert isinstance(run("score", "a.mp4", "--output", "x.pdf").exception, UsageError)
+    @pytest.mark.parametrize("name", ["x.pdf", "missing/x.csv", "a.mp4/x.jsonl", "b.json", "/proc/x.html"])
+    def test_a_wrong_output_is_refused_before_the_work(self, clips, name):
+        (clips / "b.json").mkdir()
+        result = run("score", "a.mp4", "--output", name)
+        assert isinstance(result.exception, UsageError)
+        assert result.stdout == ""
+
+    def test_json_lines_are_verdicts_line_by_line(self, clips):
+        result = run("score", "--json-lines", "a.mp4", "missing.mp4")
+        lines = [json.loads(line) for line in result.stdout.splitlines()]
+        assert [(line["schema"], line["path"], line["verdict"]) for line in lines] == [
+            ("avsync.verdict/2", "a.mp4", "consistent"),
+            ("avsync.verdict/2", "missing.mp4", "cannot_judge"),
+        ]
+        assert result.exit_code == 1
+
+    def test_two_kinds_of_json_are_wrong_usage(self, clips):
+        assert isinstance(run("score", "--json-lines", "--json", "a.mp4").exception, UsageError)
+
+    def test_a_file_that_crashes_hangs_or_fills_the_memory_costs_only_itself(self, clips, detector):
+        detector("Hostage")
+        for name in ("abort.mp4", "hang.mp4", "allocate.mp4"):
+            (clips / name).write_bytes(b"?")
+        limits = ("--timeout", "2", "--max-memory", "150", "--jobs", "2")
+        result = run("score", "abort.mp4", "hang.mp4", "allocate.mp4", "a.mp4", "--json-lines", *limits)
+        lines = [json.loads(line) for line in result.stdout.splitlines()]
+        assert [line["reason"] for line in lines] == ["crashed", "timed_out", "out_of_memory", None]
+        assert result.exit_code == 1
+
+    @pytest.mark.parametrize("limit", [("--jobs", "0"), ("--timeout", "0"), ("--max-memory", "0")])
+    def test_limits_are_positive(self, clips, limit):
+        assert isinstance(run("score", "a.mp4", *limit).exception, UsageError)
 
 
 class TestEnd:
@@ -235,29 +244,74 @@ class TestEnd:
 
     def test_on_a_terminal_a_bar_shows_the_files_and_the_seconds_of_the_present_file(self, clips):
         ours, theirs = pty.openpty()
-        process = spawn("score", "a.mp4", stderr=theirs, env={**os.environ, "TERM": "xterm"})
+        (clips / "read.mp4").write_bytes(b"?")
+        environment = {**os.environ, "TERM": "xterm"}
+        process = spawn("score", "a.mp4", "read.mp4", before=HOSTAGE, stderr=theirs, env=environment)
         os.close(theirs)
         out = process.stdout.read()
         process.wait()
         shown = os.read(ours, 10_000).decode()
-        assert "scoring 1/1, 4/8 s" in shown
+        assert "scoring 2/2, 1/4 s" in shown
         os.close(ours)
         assert out.startswith("a.mp4: consistent")
 
     def test_interrupted(self, clips):
-        before = "module.Detector.score = lambda self, path, **_: (_ for _ in ()).throw(KeyboardInterrupt)"
-        process = spawn("score", "a.mp4", before=before)
+        (clips / "hang.mp4").write_bytes(b"?")
+        process = spawn("score", "a.mp4", "hang.mp4", "--output", "x.jsonl", before=HOSTAGE)
+        assert process.stdout.readline().startswith("a.mp4: consistent")
+        process.send_signal(signal.SIGINT)
         assert process.communicate() == ("", "avsync: interrupted\n")
         assert process.returncode == 130
+        assert [json.loads(line)["path"] for line in (clips / "x.jsonl").read_text().splitlines()] == ["a.mp4"]
 
-    @pytest.mark.parametrize("words", [["--json"], []])
+    @pytest.mark.parametrize("words", [["--json"], ["--json-lines"], []])
     def test_a_reader_that_goes_away_is_no_error(self, clips, words):
         read, write = os.pipe()
         os.close(read)
         process = spawn("score", "a.mp4", *words, stdout=write)
         os.close(write)
         assert process.communicate()[1] == ""
-        assert process.returncode == 1
+        assert process.returncode == 141
+
+    @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+    def test_a_closed_standard_stream_is_no_error_and_no_file_takes_its_place(self, clips, closed):
+        code = f"{SUBPROCESS}\nmain()"
+        words = ["sh", "-c", f'"$@" {closed}', "sh", sys.executable, "-c", code, "score", "a.mp4", "--output", "x.json"]
+        result = subprocess.run(words, capture_output=True, text=True)
+        assert (result.stderr, result.returncode) == ("", 0)
+        assert json.loads((clips / "x.json").read_text())["verdicts"][0]["path"] == "a.mp4"
+
+    @pytest.mark.parametrize("verb", ["score", "evaluate"])
+    def test_an_error_in_avsync_is_a_line_that_names_a_report_without_personal_data(self, clips, verb):
+        before = 'detector.FACTORY = "stand_in:Broken"; stand_in.Detector = stand_in.Broken'
+        if verb == "evaluate":
+            before += "; import avsync.datasets; avsync.datasets.open_dataset = lambda *_: 1 / 0"
+        environment = {**os.environ, "TMPDIR": str(clips / "empty")}
+        process = spawn(verb, "a.mp4" if verb == "score" else ".", before=before, env=environment)
+        out, err = process.communicate()
+        assert (out, process.returncode, err.count("\n")) == ("", 3, 1)
+        (file,) = (clips / "empty").glob("avsync-error-*.txt")
+        assert str(file) in err
+        text = file.read_text()
+        assert ("ValueError" if verb == "score" else "ZeroDivisionError") in text
+        assert "secret" not in text
+        assert str(TESTS.parent) not in text
+
+    def test_an_error_in_avsync_with_one_file_is_told_when_all_are_judged(self, clips):
+        (clips / "raises.mp4").write_bytes(b"?")
+        environment = {**os.environ, "TMPDIR": str(clips / "empty")}
+        process = spawn("score", "raises.mp4", "a.mp4", before=HOSTAGE, env=environment)
+        out, err = process.communicate()
+        assert "raises.mp4: cannot judge — crashed: an error in avsync (ValueError)" in out
+        assert "a.mp4: consistent" in out
+        assert err.startswith("avsync: internal error; please report it with ")
+        assert process.returncode == 3
+
+    def test_without_a_temporary_folder_an_error_in_avsync_is_still_one_line(self, clips):
+        before = 'detector.FACTORY = "stand_in:Broken"; import tempfile; tempfile.tempdir = "/nowhere"'
+        process = spawn("score", "a.mp4", before=before)
+        assert process.communicate() == ("", "avsync: internal error; no report could be written\n")
+        assert process.returncode == 3
 
     def test_letters_that_the_terminal_lacks_are_escaped(self, clips):
         (clips / "речь.mp4").write_bytes(b"?")
@@ -273,11 +327,119 @@ class TestEnd:
         assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == run("--version").stdout
 
 
+class TestResume:
+    """A report that grows can be stopped at any time, and gone on with."""
+
+    @pytest.fixture(autouse=True)
+    def detector(self, detector):
+        detector("Detector")
+
+    def paths(self, report):
+        if report.suffix == ".jsonl":
+            return [json.loads(line)["path"] for line in report.read_text().splitlines()]
+        with report.open(newline="") as file:
+            return [row["path"] for row in csv.DictReader(file)]
+
+    @pytest.mark.parametrize("name", ["x.jsonl", "x.csv"])
+    def test_each_file_is_written_as_soon_as_it_is_judged_and_a_killed_run_goes_on(self, clips, name):
+        report = clips / name
+        (clips / "hang.mp4").write_bytes(b"?")
+        words = ("score", "a.mp4", "b/dubbed.MOV", "hang.mp4", "x[1].mp4", "--output", name)
+        process = spawn(*words, before=HOSTAGE)
+        for _ in range(2):
+            process.stdout.readline()
+        process.kill()
+        process.communicate()
+        assert self.paths(report) == ["a.mp4", "b/dubbed.MOV"]
+        with report.open("a") as file:
+            file.write('"half a')
+        result = run(*words, "--resume")
+        assert [line.split(":")[0] for line in result.stdout.splitlines()[:2]] == ["hang.mp4", "x[1].mp4"]
+        assert self.paths(report) == ["a.mp4", "b/dubbed.MOV", "hang.mp4", "x[1].mp4"]
+        assert result.exit_code == 0
+
+    @pytest.mark.parametrize("name", ["x.jsonl", "x.csv"])
+    def test_cut_anywhere_the_end_is_the_same(self, clips, name):
+        report, log = clips / name, clips / f"{name}.resume"
+        run("score", "a.mp4", "b", "--output", name)
+        written, logged = report.read_bytes(), log.read_bytes()
+        first = logged.index(b"\n") + 1
+        for cut in (len(written) - 1, len(written) // 2, 1):
+            for log_cut in (len(logged), len(logged) - 5, first):
+                report.write_bytes(written[:cut])
+                log.write_bytes(logged[:log_cut])
+                assert run("score", "a.mp4", "b", "--output", name, "--resume").exit_code == 0
+                assert report.read_bytes() == written
+
+    def test_a_file_that_has_changed_is_judged_again_and_a_new_one_is_added(self, clips):
+        run("score", "a.mp4", "b/dubbed.MOV", "--output", "x.jsonl")
+        (clips / "a.mp4").write_bytes(b"another")
+        result = run("score", "a.mp4", "b/dubbed.MOV", "x[1].mp4", "--output", "x.jsonl", "--resume", "--json-lines")
+        assert [json.loads(line)["path"] for line in result.stdout.splitlines()] == ["a.mp4", "x[1].mp4"]
+        assert self.paths(clips / "x.jsonl") == ["b/dubbed.MOV", "a.mp4", "x[1].mp4"]
+
+    def test_the_status_counts_files_of_the_report_that_could_not_be_judged(self, clips):
+        assert run("score", "missing.mp4", "--output", "x.csv").exit_code == 1
+        result = run("score", "missing.mp4", "--output", "x.csv", "--resume")
+        assert (result.stdout, result.exit_code) == ("", 1)
+
+    def test_other_settings_are_refused_and_the_report_stays(self, clips):
+        run("score", "a.mp4", "--output", "x.csv")
+        before = (clips / "x.csv").read_bytes()
+        result = run("score", "a.mp4", "--output", "x.csv", "--resume", "--level", "0.1", "--trim", "none")
+        assert str(result.exception).startswith("x.csv: was written with other settings (changed: trim, level)")
+        assert (clips / "x.csv").read_bytes() == before
+
+    def test_a_report_of_unknown_settings_is_refused(self, clips):
+        (clips / "x.csv").write_text("mine")
+        result = run("score", "a.mp4", "--output", "x.csv", "--resume")
+        assert str(result.exception).startswith("x.csv: cannot be resumed without x.csv.resume")
+        assert (clips / "x.csv").read_text() == "mine"
+
+    def test_without_a_report_it_begins(self, clips):
+        assert run("score", "a.mp4", "--output", "x.csv", "--resume").exit_code == 0
+        assert self.paths(clips / "x.csv") == ["a.mp4"]
+
+    @pytest.mark.parametrize("words", [(), ("--output", "x.json"), ("--output", "x.html")])
+    def test_only_reports_that_grow_can_be_resumed(self, clips, words):
+        assert isinstance(run("score", "a.mp4", "--resume", *words).exception, UsageError)
+
+    def test_without_resume_a_report_is_written_anew(self, clips):
+        run("score", "a.mp4", "--output", "x.csv")
+        run("score", "b", "--output", "x.csv")
+        assert self.paths(clips / "x.csv") == ["b/deep/c.webm", "b/dubbed.MOV"]
+
+    @pytest.mark.parametrize("name", ["x.jsonl", "x.csv", "x.json", "x.html"])
+    def test_on_a_full_disk_it_is_one_line_and_nothing_is_half_written(self, clips, name):
+        # Every file may have so many bytes, as if the disk were full then.
+        before = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); {HOSTAGE}"
+        names = [f"{number}.mp4" for number in range(9)]
+        for clip in names:
+            (clips / clip).write_bytes(b"?")
+        process = spawn("score", *names, "--output", name, "--json-lines", before=before)
+        _, err = process.communicate()
+        assert err == f"avsync: {name}: cannot be written (File too large)\n"
+        assert process.returncode == 2
+        if name in ("x.json", "x.html"):
+            assert not list(clips.glob(f"{name}*"))
+        else:
+            paths = self.paths(clips / name)
+            assert paths == names[: len(paths)]
+            assert (clips / name).read_bytes().endswith(b"\n")
+        assert not list(clips.glob(".*"))
+
+
 class TestLightness:
     def test_nothing_heavy_is_imported(self):
         code = "import sys, avsync.cli; print(*sys.modules)"
         out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         assert not {"torch", "av", "dlib", "numpy", "scipy", "omegaconf", "rich"} & set(out.split())
+
+    def test_score_leaves_everything_heavy_to_its_workers(self, clips):
+        before = "import atexit; atexit.register(lambda: print(*sys.modules, file=sys.stderr))"
+        out, err = spawn("score", "a.mp4", before=f"{before}; del sys.modules['avsync.detector']").communicate()
+        assert out.startswith("a.mp4: consistent")
+        assert not {"torch", "av", "dlib", "scipy", "avsync.detector"} & set(err.split())
 
     def test_help_is_quick(self):
         def seconds(code):
