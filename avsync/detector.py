@@ -10,13 +10,16 @@ from typing import Any, Literal, get_args
 from avsync.checks.load import load_setup
 from avsync.checks.measure import Keep, Windows, artefacts, measure
 from avsync.errors import CannotJudge, UsageError
-from avsync.media import FPS, RATE, MediaInfo
+from avsync.media import FPS, RATE
 from avsync.recording import Progress, Recording, open_recording
 from avsync.score.judge import Judged, fuse, judge_check, judge_track, speakers
 from avsync.score.verdict import Artefacts, CheckResult, TrackVerdict, Verdict
 from avsync.speech import Trim
 
 _MIN_FPS = 20  # below, pictures are shown twice on the 25 Hz clock
+_MANY_REPEATS = 0.5
+_LONG_GAP = 0.1  # s of sound; four packets of AAC
+_LONG_DIFFERENCE = 1.0  # s; streams of ordinary files end within a few packets of each other
 _LONG_LAG = 280.0  # ms; 7 frames, the largest constant lag met in real web video
 
 Results = dict[str, dict[int | None, Judged]]  # by check and face; None: the recording as a whole
@@ -112,14 +115,16 @@ class Detector:
             recording = open_recording(
                 Path(path), audio, trim=self._setup.trim, detector=self._setup.faces, on_progress=on_progress
             )
-            verdict = replace(verdict, sha256=recording.sha256, **_facts(recording.info))
+            verdict = replace(verdict, sha256=recording.sha256, **_facts(recording))
         except CannotJudge as refusal:
             return _refused(verdict, dict.fromkeys(self.checks, refusal))
         if self._setup.store is not None:
             self._setup.store.recall(recording)
         windows, refusals = measure(recording, self._setup.checks, keep)
         results = self._judge_checks(windows)
-        verdict = replace(verdict, warnings=list(dict.fromkeys(recording.warnings)), **_speech_facts(recording))
+        verdict = replace(verdict, **_speech_facts(recording), **_damage_facts(recording))
+        warnings = dict.fromkeys([*recording.warnings, *_damage_warnings(verdict)])
+        verdict = replace(verdict, warnings=list(warnings))
         if not results:
             return _refused(verdict, refusals)
         return self._verdict(verdict, results, refusals, artefacts(windows, keep))
@@ -197,7 +202,10 @@ def _refused(verdict: Verdict, refusals: dict[str, CannotJudge]) -> Verdict:
     return replace(verdict, reason=first.reason, detail=first.detail, checks=checks)
 
 
-def _facts(info: MediaInfo) -> dict[str, Any]:
+def _facts(recording: Recording) -> dict[str, Any]:
+    info, difference = recording.info, None
+    if info.video_seconds is not None and info.audio_seconds is not None and recording.audio is None:
+        difference = round(info.audio_seconds - info.video_seconds, 3)
     return {
         "duration": round(info.duration, 3),
         "width": info.width,
@@ -205,6 +213,8 @@ def _facts(info: MediaInfo) -> dict[str, Any]:
         "fps": round(info.fps, 3),
         "audio_rate": info.audio_rate,
         "resampled": abs(info.fps - FPS) > 0.01 or info.audio_rate != RATE,
+        "missing_fragments": info.missing_fragments,
+        "length_difference": difference,
     }
 
 
@@ -221,10 +231,47 @@ def _speech_facts(recording: Recording) -> dict[str, Any]:
     return facts
 
 
+def _damage_facts(recording: Recording) -> dict[str, Any]:
+    """What decoding met; nothing of streams that were not decoded."""
+    facts, sound, pictures = dict[str, Any](), recording.sound.facts, recording.pictures
+    streams = [stream for stream in (sound, pictures) if stream is not None]
+    if streams:
+        facts["decode_errors"] = sum(stream.errors + stream.misplaced for stream in streams)
+    if sound is not None:
+        facts["audio_gap_seconds"] = round(sound.missing, 3)
+    if pictures is not None:
+        facts["video_gap_seconds"] = round(pictures.missing, 3)
+    if recording.watch is not None:
+        rate = recording.watch.shown.rate
+        facts["picture_rate"] = None if rate is None else round(rate, 2)
+        facts["repeated_share"] = round(recording.watch.shown.repeated_share, 4)
+        facts["frozen_seconds"] = round(recording.watch.frozen, 2)
+    return facts
+
+
+def _damage_warnings(verdict: Verdict) -> list[str]:
+    warnings = []
+    if verdict.missing_fragments:
+        warnings.append(f"fragments of the file are missing: {verdict.missing_fragments}")
+    if verdict.video_gap_seconds:
+        warnings.append(f"the pictures have gaps of {verdict.video_gap_seconds:.1f} s, which are left out")
+    if verdict.frozen_seconds:
+        warnings.append(f"the picture stands still for {verdict.frozen_seconds:.1f} s, which are left out")
+    if (verdict.audio_gap_seconds or 0) > _LONG_GAP:
+        warnings.append(f"sound is missing for {verdict.audio_gap_seconds:.1f} s")
+    if abs(verdict.length_difference or 0) > _LONG_DIFFERENCE:
+        when = "after" if (verdict.length_difference or 0) > 0 else "before"
+        warnings.append(f"the sound ends {abs(verdict.length_difference or 0):.1f} s {when} the pictures")
+    return warnings
+
+
 def _warnings(verdict: Verdict, decisive: TrackVerdict | None, *, calibrated: bool) -> list[str]:
     warnings = []
-    if 0 < verdict.fps < _MIN_FPS:
-        warnings.append(f"only {verdict.fps:.0f} pictures per second: lips are judged less surely")
+    rate = verdict.fps if verdict.picture_rate is None else verdict.picture_rate
+    if 0 < rate < _MIN_FPS:
+        warnings.append(f"only {rate:.0f} pictures per second: lips are judged less surely")
+    elif (verdict.repeated_share or 0) > _MANY_REPEATS:
+        warnings.append(f"{verdict.repeated_share:.0%} of the pictures repeat the one before")
     if decisive is not None and decisive.lag_ms is not None and abs(decisive.lag_ms) >= _LONG_LAG:
         direction = "after" if decisive.lag_ms > 0 else "before"
         warnings.append(

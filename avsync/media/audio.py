@@ -9,6 +9,7 @@ from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
 from avsync.errors import CannotJudge, Reason
+from avsync.media.facts import StreamFacts
 from avsync.media.packets import decoded
 from avsync.media.probe import audio_stream, open_media
 
@@ -18,20 +19,28 @@ RATE = 16_000  # Hz; the rate of every speech model of the field
 MAX_KEPT_SECONDS = 600.0
 # A step in the timestamps up to this (s) is rounding (AAC frames are 21 ms); a larger one is a gap or an overlap.
 _MAX_DRIFT = 0.04
+# Longer sound (s) is refused, and sound of fewer samples per second: telephones have 8000.
+_MAX_SECONDS = 12 * 3600.0
+_MIN_RATE = 4000
 _NO_FILLIN = 0x10  # FFmpeg's AVFMT_FLAG_NOFILLIN
 
 
-def audio_blocks(path: Path, warnings: list[str] | None = None) -> Iterator[NDArray[np.float32]]:
+def audio_blocks(
+    path: Path, warnings: list[str] | None = None, facts: StreamFacts | None = None
+) -> Iterator[NDArray[np.float32]]:
     """Yield the first audio stream as consecutive blocks of float32 [n] in [-1, 1], sample 0 at time 0 of the file.
 
     Sound that starts late or has gaps in its timestamps is filled with zeros. Where sound overlaps, the earlier block
-    is kept. If the stream is damaged or truncated, one line is added to `warnings` after the last block.
+    is kept. If the stream is damaged or truncated, one line is added to `warnings` after the last block. `facts` counts
+    along.
 
     Raises:
-        CannotJudge: `unreadable`.
+        CannotJudge: `unreadable`, also for sound of more than 12 hours or fewer than 4000 samples per second.
     """
     done = 0
-    for start, block in _placed_blocks(path, warnings):
+    for start, block in _placed_blocks(path, warnings, facts):
+        if start + len(block) > _MAX_SECONDS * RATE:
+            raise _too_long(start / RATE)
         yield from _zeros(start - done)
         done = max(done, start)
         fresh = block[done - start :]
@@ -46,6 +55,9 @@ class Sound:
         path: the file.
         warnings: gets one line if the stream is damaged or truncated, after the first whole pass.
         max_kept_seconds: sound up to this long is decoded once and kept in memory, longer sound on every pass.
+
+    Attributes:
+        facts: what the last pass that decoded the sound met; None before it.
     """
 
     def __init__(
@@ -54,6 +66,7 @@ class Sound:
         self.path = path
         self._warnings, self._max_kept = warnings, round(max_kept_seconds * RATE)
         self._kept: list[NDArray[np.float32]] | None = None
+        self.facts: StreamFacts | None = None
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """Yield consecutive blocks of float32 [n] as `audio_blocks` does.
@@ -65,7 +78,8 @@ class Sound:
             yield from self._kept
             return
         kept, samples, found = list[NDArray[np.float32]](), 0, list[str]()
-        for block in audio_blocks(self.path, found):
+        self.facts = facts = StreamFacts()
+        for block in audio_blocks(self.path, found, facts):
             samples += len(block)
             if samples <= self._max_kept:
                 kept.append(block)
@@ -81,6 +95,58 @@ class Sound:
     def reader(self) -> "AudioReader":
         """A reader that starts at time 0."""
         return AudioReader(self.blocks())
+
+
+class CondensedSound(Sound):
+    """A sound without its long stretches of digital silence, for a voice detector; `true_times` leads back.
+
+    Of a stretch of zeros longer than ten seconds, such as a gap in the timestamps, ten seconds stay: after them nothing
+    changes in a voice detector. Whole steps of it are taken out, so that it takes the same steps after the gap.
+    """
+
+    _STAY = 10 * RATE
+    _STEP = 2560  # samples; a multiple of the voice detector's 512 and of 10 ms
+
+    def __init__(self, sound: Sound) -> None:
+        super().__init__(sound.path)
+        self._sound = sound
+        self._cuts: list[tuple[int, int]] = []  # position in the condensed sound, samples taken out there
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Yield consecutive blocks of float32 [n] of the condensed sound.
+
+        Raises:
+            CannotJudge: `unreadable`.
+        """
+        self._cuts, done, zeros = [], 0, 0
+        for block in self._sound.blocks():
+            if not block.any():
+                stay = max(0, min(len(block), self._STAY - zeros))
+                zeros += len(block)
+                done += stay
+                if stay:
+                    yield block[:stay]
+                continue
+            rest = self._cut(done, zeros - self._STAY)
+            zeros = 0
+            done += rest + len(block)
+            yield from _zeros(rest)
+            yield block
+        yield from _zeros(self._cut(done, zeros - self._STAY))
+
+    def true_times(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Times in the sound itself (s) of times in the condensed sound (s), known after a pass over it."""
+        cuts = np.array(self._cuts, np.float64).reshape(-1, 2) / RATE
+        return np.asarray(times + (cuts[:, 1] * (times[..., None] > cuts[:, 0])).sum(axis=-1), np.float64)
+
+    def _cut(self, position: int, spare: int) -> int:
+        """Note a cut of `spare` samples of silence, whole steps of them; return how many of them stay."""
+        if spare <= 0:
+            return 0
+        rest = spare % self._STEP
+        if spare > rest:
+            self._cuts.append((position, spare - rest))
+        return rest
 
 
 class AudioReader:
@@ -118,12 +184,16 @@ class AudioReader:
 
 
 _NOTHING = np.zeros(0, np.float32)
+_SILENCE = np.zeros(RATE, np.float32)
+_SILENCE.setflags(write=False)
 
 
 class _Run:
     """Sound without a gap, through one resampler. `end`: end of its input (s). `position`: index of its next output."""
 
     def __init__(self, kind: tuple[str, int, str], time: float) -> None:
+        if kind[1] < _MIN_RATE:
+            raise CannotJudge(Reason.UNREADABLE, f"sound of {kind[1]} samples per second; {_MIN_RATE} are needed")
         self.kind, self.end, self.position = kind, time, round(time * RATE)
         self._resampler = AudioResampler(format="flt", layout="mono", rate=RATE)
 
@@ -143,17 +213,21 @@ class _Run:
             self.position += len(block)
 
 
-def _placed_blocks(path: Path, warnings: list[str] | None) -> Iterator[tuple[int, NDArray[np.float32]]]:
+def _placed_blocks(
+    path: Path, warnings: list[str] | None, facts: StreamFacts | None
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Yield resampled blocks, each with the index of its first sample."""
     run: _Run | None = None
     with open_media(path) as container:
         stream = audio_stream(container)
         if stream is None:
             return
+        if (claimed := float((stream.duration or 0) * (stream.time_base or 0))) > _MAX_SECONDS:
+            raise _too_long(claimed)
         if container.format.name == "mpegts":
             # FFmpeg derives the times inside a packet from the first sample rate; counting samples is exact.
             container.flags |= _NO_FILLIN
-        for time, frame in decoded(container, stream, warnings):
+        for time, frame in decoded(container, stream, warnings, facts):
             kind = (frame.layout.name, frame.sample_rate, frame.format.name)
             if time is None:
                 time = run.end if run else 0.0
@@ -167,5 +241,11 @@ def _placed_blocks(path: Path, warnings: list[str] | None) -> Iterator[tuple[int
 
 
 def _zeros(count: int) -> Iterator[NDArray[np.float32]]:
+    """Yield `count` zeros, always the same second of them: a long gap takes no memory."""
     for done in range(0, count, RATE):
-        yield np.zeros(min(RATE, count - done), np.float32)
+        yield _SILENCE[: count - done]
+
+
+def _too_long(seconds: float) -> CannotJudge:
+    hours, most = seconds / 3600, _MAX_SECONDS / 3600
+    return CannotJudge(Reason.UNREADABLE, f"{hours:.0f} hours of sound, more than {most:.0f}: cut the file into parts")

@@ -12,6 +12,8 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from avsync.media.facts import StreamFacts
+
 # 8K UHD is 33 megapixels; a stream that claims more is damaged, and decoding it would exhaust the memory.
 MAX_PIXELS = 40_000_000
 # Reading ends after this many packets in a row that cannot be read or decoded.
@@ -19,45 +21,98 @@ _MAX_BAD_PACKETS = 250
 # A jump forwards by more than this (s) is damage, not a pause; a longer jump back is another recording after the first.
 _MAX_PAUSE = 600.0
 _MAX_RETURN = 1.0
+# A shorter gap between frames (s) is rounding of timestamps, or a pause of a variable frame rate.
+_HOLE = {"audio": 0.01, "video": 1.0}
 # A stream that ends this long (s) before the end in its header is truncated.
 _MAX_SHORTFALL = 0.5
 
 
 @overload
 def decoded(
-    container: InputContainer, stream: VideoStream, warnings: list[str] | None = None
+    container: InputContainer,
+    stream: VideoStream,
+    warnings: list[str] | None = None,
+    facts: StreamFacts | None = None,
 ) -> Iterator[tuple[float | None, VideoFrame]]: ...
 @overload
 def decoded(
-    container: InputContainer, stream: AudioStream, warnings: list[str] | None = None
+    container: InputContainer,
+    stream: AudioStream,
+    warnings: list[str] | None = None,
+    facts: StreamFacts | None = None,
 ) -> Iterator[tuple[float | None, AudioFrame]]: ...
 def decoded(
-    container: InputContainer, stream: VideoStream | AudioStream, warnings: list[str] | None = None
+    container: InputContainer,
+    stream: VideoStream | AudioStream,
+    warnings: list[str] | None = None,
+    facts: StreamFacts | None = None,
 ) -> Iterator[tuple[float | None, VideoFrame | AudioFrame]]:
     """Yield every frame of `stream` with its presentation time in seconds, None where the file has none.
 
     Frames that cannot be decoded, or whose times jump out of the recording, are skipped. If there were any, or if the
-    stream is truncated, one line is added to `warnings` at the end.
+    stream is truncated, one line is added to `warnings` at the end. `facts` counts along.
     """
-    zero, latest, end = start_time(container), 0.0, 0.0
-    bad, misplaced, in_place = 0, 0, True
+    facts = facts if facts is not None else StreamFacts()
+    clock = _Clock(stream.type)
+    zero, in_place = start_time(container), True
     for frame in _decode(container, stream):
         if frame is None:
-            bad += 1
+            facts.errors += 1
             continue
-        bad += frame.is_corrupt
+        facts.errors += frame.is_corrupt
         time = None if frame.time is None else frame.time - zero
         if time is not None:
-            in_place = latest - _MAX_RETURN <= time <= latest + _MAX_PAUSE
+            in_place = clock.has_place_for(time)
         if not in_place:
-            misplaced += 1
+            facts.misplaced += 1
             continue
         if time is not None:
-            latest = max(latest, time)
-            end = max(end, time + float(frame.duration * (frame.time_base or 0)))
+            clock.advance(time, _seconds(frame))
+        facts.frames += 1
+        facts.holes, facts.missing = clock.holes, clock.missing
         yield time, frame
     if warnings is not None:
-        warnings.extend(_damage(stream, bad, misplaced, end, zero))
+        warnings.extend(_damage(stream, facts, clock.end, zero))
+
+
+class _Clock:
+    """Follows the times of a stream. `latest`: start of its last frame; `end`: end of its last frame (s)."""
+
+    def __init__(self, kind: str) -> None:
+        self.latest, self.end, self.holes = 0.0, 0.0, 0
+        self._kind, self._begun = kind, False
+        self._filled, self._heard, self._missing = 0.0, 0.0, 0.0
+
+    @property
+    def missing(self) -> float:
+        """Seconds without a frame, less the time that frames overlap."""
+        return max(0.0, self._missing) if self.holes else 0.0
+
+    def has_place_for(self, time: float) -> bool:
+        """Whether a frame at `time` (s) belongs to the recording.
+
+        Pauses in sound are filled with silence, so all of them together may last `_MAX_PAUSE` plus the time that is
+        heard: sound that is sent only while somebody speaks has many pauses.
+        """
+        pauses = max(0.0, self._filled - self._heard) if self._kind == "audio" else 0.0
+        return self.latest - _MAX_RETURN <= time <= self.latest + _MAX_PAUSE - pauses
+
+    def advance(self, time: float, seconds: float) -> None:
+        gap = time - (self.end if self._kind == "audio" else self.latest)
+        self._filled += max(0.0, time - self.end)
+        self._heard += seconds
+        if self._begun:
+            self.holes += gap > _HOLE[self._kind]
+            if self._kind == "audio" or gap > _HOLE[self._kind]:
+                self._missing += gap
+        self._begun = True
+        self.latest, self.end = max(self.latest, time), max(self.end, time + seconds)
+
+
+def _seconds(frame: VideoFrame | AudioFrame) -> float:
+    if isinstance(frame, AudioFrame):
+        return frame.samples / max(1, frame.sample_rate)
+    return float(frame.duration * (frame.time_base or 0))
 
 
 def start_time(container: InputContainer) -> float:
@@ -99,15 +154,16 @@ def _decode(container: InputContainer, stream: VideoStream | AudioStream) -> Ite
             return
 
 
-def _damage(stream: VideoStream | AudioStream, bad: int, misplaced: int, end: float, zero: float) -> Iterator[str]:
+def _damage(stream: VideoStream | AudioStream, facts: StreamFacts, end: float, zero: float) -> Iterator[str]:
     parts = []
-    if bad:
-        parts.append(f"packets that cannot be decoded well: {bad}")
-    if misplaced:
-        parts.append(f"frames out of place in time: {misplaced}")
+    if facts.errors:
+        parts.append(f"packets that cannot be decoded well: {facts.errors}")
+    if facts.misplaced:
+        parts.append(f"frames out of place in time: {facts.misplaced}")
     if stream.duration is not None and stream.time_base is not None:
         promised = float(((stream.start_time or 0) + stream.duration) * stream.time_base) - zero
         if end < promised - _MAX_SHORTFALL:
             parts.append(f"ends at {end:.1f} s of {promised:.1f} s")
     if parts:
-        yield f"{stream.type} {'damaged' if bad or misplaced else 'truncated'}: {', '.join(parts)}"
+        damaged = facts.errors or facts.misplaced
+        yield f"{stream.type} {'damaged' if damaged else 'truncated'}: {', '.join(parts)}"

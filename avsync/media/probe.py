@@ -12,6 +12,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from avsync.errors import CannotJudge, Reason
+from avsync.media.fragments import missing_fragments
 from avsync.media.packets import MAX_PIXELS, read, start_time
 
 # Containers that hold the media themselves. Playlists (hls, concat, dash) could name other files and URLs.
@@ -34,6 +35,8 @@ class MediaInfo:
         fps: average frame rate in the header.
         audio_rate: samples per second.
         channels: of the sound.
+        video_seconds, audio_seconds: when pictures and sound end (s), None where the file does not tell it.
+        missing_fragments: fragments of an MP4 file that are missing, by their numbers.
     """
 
     path: Path
@@ -45,6 +48,9 @@ class MediaInfo:
     fps: float = 0.0
     audio_rate: int = 0
     channels: int = 0
+    video_seconds: float | None = None
+    audio_seconds: float | None = None
+    missing_fragments: int = 0
 
 
 @contextmanager
@@ -103,7 +109,16 @@ def probe(path: str | Path) -> MediaInfo:
             fps=float(video.average_rate or 0) if video else 0.0,
             audio_rate=audio.rate if audio else 0,
             channels=audio.channels if audio else 0,
+            video_seconds=_end(container, video),
+            audio_seconds=_end(container, audio),
+            missing_fragments=missing_fragments(path) if "mp4" in container.format.name else 0,
         )
+
+
+def _end(container: InputContainer, stream: VideoStream | AudioStream | None) -> float | None:
+    if stream is None or stream.duration is None or stream.time_base is None:
+        return None
+    return float(((stream.start_time or 0) + stream.duration) * stream.time_base) - start_time(container)
 
 
 def _duration(container: InputContainer) -> float:

@@ -15,12 +15,15 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from avsync.errors import CannotJudge, Reason
+from avsync.media.facts import StreamFacts
 from avsync.media.packets import decoded
 from avsync.media.probe import open_media, video_stream
 
 FPS = 25  # the frame rate of LRS3, VoxCeleb and every lip model of the field
 # Pictures are scaled down to this many pixels on the longer side: more takes time and finds no more faces.
 MAX_SIDE = 1280
+# A picture stands for the time up to the next one, but no longer than this (s): after that, nobody saw what happened.
+MAX_HELD = 1.0
 _STEP = 1.0 / FPS
 _PREFETCHED = 8  # frames; little memory
 
@@ -32,38 +35,49 @@ class Frame:
     Attributes:
         time: presentation time (s).
         image: luma, uint8 [H, W], upright (rotation applied).
+        source_time: presentation time of the picture in the file (s).
     """
 
     time: float
     image: NDArray[np.uint8]
+    source_time: float
 
 
 def frames(
-    path: Path, start: float = 0.0, stop: float = float("inf"), warnings: list[str] | None = None
+    path: Path,
+    start: float = 0.0,
+    stop: float = float("inf"),
+    warnings: list[str] | None = None,
+    facts: StreamFacts | None = None,
 ) -> Iterator[Frame]:
     """Yield the frames of [start, stop) at 25 per second, each the source picture nearest in time, all of one size.
 
     The grid starts at the file's first picture, so that the same pictures at another frame rate give frames at the same
-    times. In a pause longer than two grid steps (variable frame rate) the last picture is repeated, as on a screen. If
-    the stream is damaged or truncated, one line is added to `warnings` when the end of the file is reached.
+    times. In a pause longer than two grid steps (variable frame rate) the last picture is repeated, as on a screen. In
+    a gap longer than `MAX_HELD` there are no frames; the times of those after it are true. If the stream is damaged or
+    truncated, one line is added to `warnings` when the end of the file is reached. `facts` counts along.
 
     Raises:
         CannotJudge: `unreadable`.
     """
     held: _Picture | None = None
     origin, index, lasting = 0.0, 0, _STEP
-    for current in _pictures(path, stop, warnings):
+    for current in _pictures(path, stop, warnings, facts):
         if held is None:
             held, origin = current, current.time
             index = max(0, ceil((start - origin) / _STEP - 1e-6))
             continue
         switch = current.time - min((current.time - held.time) / 2, _STEP / 2)
-        while (at := origin + index * _STEP) < min(switch - 1e-6, stop):
-            yield Frame(at, held.image)
+        gap = current.time - held.time > MAX_HELD + 1e-3
+        until = held.time + _STEP if gap else switch
+        while (at := origin + index * _STEP) < min(until - 1e-6, stop):
+            yield Frame(at, held.image, held.time)
             index += 1
+        if gap:
+            index = max(index, ceil((switch - origin - 1e-6) / _STEP))
         held, lasting = current, min(current.time - held.time, _STEP)
     while held is not None and (at := origin + index * _STEP) < min(held.time + lasting - 1e-6, stop):
-        yield Frame(at, held.image)
+        yield Frame(at, held.image, held.time)
         index += 1
 
 
@@ -106,14 +120,14 @@ class _Picture:
         return self._upright(self._source)
 
 
-def _pictures(path: Path, stop: float, warnings: list[str] | None) -> Iterator[_Picture]:
+def _pictures(path: Path, stop: float, warnings: list[str] | None, facts: StreamFacts | None) -> Iterator[_Picture]:
     """Yield decoded pictures before `stop`, in strictly rising time."""
     last, upright = float("-inf"), None
     with open_media(path) as container:
         stream = video_stream(container)
         if stream is None:
             return
-        for time, picture in decoded(container, stream, warnings):
+        for time, picture in decoded(container, stream, warnings, facts):
             if time is None or time <= last:
                 continue
             last = time

@@ -124,6 +124,14 @@ class Verdict:
     trimmed_head: float = 0.0
     trimmed_tail: float = 0.0
     resampled: bool = False
+    picture_rate: float | None = None
+    repeated_share: float | None = None
+    frozen_seconds: float | None = None
+    video_gap_seconds: float | None = None
+    audio_gap_seconds: float | None = None
+    decode_errors: int | None = None
+    missing_fragments: int = 0
+    length_difference: float | None = None
     checks: dict[str, CheckResult] = field(default_factory=dict)
     tracks: list[TrackVerdict] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
