@@ -20,6 +20,9 @@ _READABLE = (
     *("/proc/", "/sys/", os.devnull, "/dev/urandom"),
 )
 _WRITABLE = (os.devnull, "/proc/self/")
+# A worker that ended is replaced while the next input is judged, and `ctypes` asks for the linker's list of libraries.
+_PROGRAMS = (sys.executable, "/sbin/ldconfig")
+_PATH_HOOK = ".__path_hook__"  # no file: the import system asks editable installations by this name
 
 
 def install(folder: Path, tell: Callable[[str], None]) -> None:
@@ -29,14 +32,17 @@ def install(folder: Path, tell: Callable[[str], None]) -> None:
     def hook(event: str, arguments: tuple[object, ...]) -> None:
         if event == "open":
             path, _, flags = arguments
-            if isinstance(path, str | bytes) and not _allowed(os.fsdecode(path), flags, below):
+            if isinstance(path, str | bytes) and not is_allowed(os.fsdecode(path), flags, below):
                 tell(f"opened {os.fsdecode(path)}")
-        elif event.startswith(_FORBIDDEN):
+        elif event.startswith(_FORBIDDEN) and not (event == "subprocess.Popen" and arguments[0] in _PROGRAMS):
             tell(f"{event} {str(arguments)[:80]}")
 
     sys.addaudithook(hook)
 
 
-def _allowed(path: str, flags: object, below: str) -> bool:
+def is_allowed(path: str, flags: object, below: str) -> bool:
+    """Whether judging a file may open this one: code and data of packages, the system's tables, the input's folder."""
+    if path.endswith(_PATH_HOOK) or f"{path}{os.sep}" == below:
+        return True
     writes = isinstance(flags, int) and flags & _WRITES
-    return f"{path}{os.sep}" == below or path.startswith((below, *(_WRITABLE if writes else _READABLE)))
+    return path.startswith((below, *(_WRITABLE if writes else _READABLE)))

@@ -114,7 +114,7 @@ def _small_lies(rng: Rng, content: bytes) -> tuple[bytes, str]:
 
 
 def _odd(rng: Rng, tensors: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], str]:
-    name = pick(rng, list(tensors))
+    name = pick(rng, [key for key, tensor in tensors.items() if tensor.is_floating_point()])
     value = tensors[name].clone()
     match int(rng.integers(7)):
         case 0:

@@ -17,9 +17,9 @@ from typing import Any
 
 from fuzzing.memory import peak_mb
 
-# Outcomes that are faults: of avsync, or (mistake) of the fuzzer. The last three are typed reasons of avsync, but no
-# input here is so large that it needs so much.
-FAULTS = ("crash", "hang", "memory", "exception", "forbidden", "mistake", "crashed", "timed_out", "out_of_memory")
+# Outcomes that are faults. The last three are typed reasons of avsync, but no input here is so large that it needs so
+# much. An input that the fuzzer itself could not write (muxers abort on some times) is `not_made`.
+FAULTS = ("crash", "hang", "memory", "exception", "forbidden", "crashed", "timed_out", "out_of_memory")
 # A worker is ended when it takes this much longer than its own limits allow (s).
 _GRACE = 10.0
 _START_SECONDS = 120.0
@@ -89,7 +89,9 @@ class _Worker:
             process.stdin.write(f"{seed}\n".encode())
             process.stdin.flush()
         head = self._answer(process, _START_SECONDS)
-        record = head if "outcome" in head else {**head, **self._answer(process, self._limits.seconds + _GRACE)}
+        if "outcome" in head:
+            return {"seed": seed, **head, "outcome": "not_made"}
+        record = {**head, **self._answer(process, self._limits.seconds + _GRACE)}
         if record.get("mb", 0) > self._limits.mb and record["outcome"] not in FAULTS:
             record |= {"outcome": "memory", "detail": f"{record['outcome']}, {record['mb']} MB"}
         record = {"seed": seed, "seconds": round(monotonic() - begun, 3), **record}

@@ -65,8 +65,7 @@ def _answer(make: Make, seed: int, guard: Guard, send: Callable[[Answer], None])
     try:
         made, use = make(seed)
     except Exception as error:
-        send({})
-        return send({"outcome": "mistake", "detail": _place(error)})
+        return send({"outcome": "not_made", "detail": _place(error)})
     send({"family": made.family, "kind": made.kind, "said": made.said})
     return send(_measured(guard, made.files, use))
 
@@ -85,7 +84,9 @@ def _media(base: Path, folder: Path, port: int) -> Make:
 
     maker, seconds, megabytes = MediaMaker(base, folder, port), float(sys.argv[4]), int(sys.argv[5])
     isolated = IsolatedDetector(device="cpu", timeout=seconds, max_memory=megabytes)
-    here = Detector(device="cpu")  # for sound beside pictures, which only the Python interface takes
+    # In this process: sound beside pictures, which only the Python interface takes, and files that name others, because
+    # a process without network cannot show that it would have asked for them.
+    here = Detector(device="cpu")
     here.score(base / "base.mp4")  # loads what is loaded late
     next(isolated.score_all([base / "base.mp4"]))
 
@@ -93,7 +94,7 @@ def _media(base: Path, folder: Path, port: int) -> Make:
         made = maker.make(seed)
 
         def score() -> Answer:
-            if made.audio is not None:
+            if made.audio is not None or made.family == "reference":
                 verdict = here.score(made.path, audio=made.audio)
             else:
                 (verdict,) = isolated.score_all([made.path])
