@@ -29,8 +29,9 @@ from avsync.score.verdict import Verdict
 from avsync.train.config import MLPTraining, ResNetTraining, TemporalTraining
 
 ROOT = Path(__file__).parents[1]
+_CHECKPOINTS = ROOT / "checkpoints" / "README.md"
 PAGES = sorted(
-    [*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "checkpoints" / "README.md"]
+    [*ROOT.glob("docs/*.md"), *(ROOT / page for page in ("README.md", "CONTRIBUTING.md", "SECURITY.md")), _CHECKPOINTS]
 )
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
