@@ -6,12 +6,14 @@ from math import isnan
 from pathlib import Path
 from queue import Empty
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from avsync.errors import CannotJudge, UsageError
 from avsync.isolation.pool import Job, Outcome, Pool, Run
 from avsync.isolation.process import MB, Facts, InternalError, Limits, Worker
-from avsync.score.verdict import CheckResult, Verdict
+
+if TYPE_CHECKING:
+    from avsync.score.verdict import Verdict
 
 # What a worker makes, as "module:name"; tests put a stand-in here.
 FACTORY = "avsync.detector:Detector"
@@ -62,7 +64,7 @@ class IsolatedDetector:
         """
         return self._pool.facts.result()
 
-    def score_all(self, paths: Sequence[str | Path], *, on_progress: Progress | None = None) -> Iterator[Verdict]:
+    def score_all(self, paths: Sequence[str | Path], *, on_progress: Progress | None = None) -> "Iterator[Verdict]":
         """Yield a verdict for each file, in the order of `paths`.
 
         Args:
@@ -103,7 +105,9 @@ class IsolatedDetector:
     ) -> None:
         self.close()
 
-    def _verdict(self, path: str, outcome: Outcome) -> Verdict:
+    def _verdict(self, path: str, outcome: Outcome) -> "Verdict":
+        from avsync.score.verdict import CheckResult, Verdict
+
         if isinstance(outcome, Verdict):
             return outcome
         if not isinstance(outcome, CannotJudge):

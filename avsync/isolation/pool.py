@@ -7,14 +7,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING, TypeAlias
 
 from avsync.errors import CannotJudge
 from avsync.isolation.process import Facts, Worker, WorkerDied
-from avsync.score.verdict import Verdict
+
+if TYPE_CHECKING:
+    from avsync.score.verdict import Verdict
 
 _EVERY = 0.1  # seconds between two looks at the limits
 
-Outcome = Verdict | CannotJudge | BaseException
+Outcome: TypeAlias = "Verdict | BaseException"  # a CannotJudge becomes a verdict, another error ends the run
 
 
 class Run:
@@ -132,7 +135,7 @@ class Pool:
                     worker.enforce()
 
 
-def _outcome(worker: Worker, job: Job) -> Verdict | CannotJudge:
+def _outcome(worker: Worker, job: Job) -> Outcome:
     try:
         return worker.judge(job.path, lambda *seconds: job.run.reading.update({job.index: seconds}))
     except WorkerDied as death:

@@ -10,12 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from avsync.errors import AvsyncError, CannotJudge, Reason, UsageError
 from avsync.isolation.memory import memory_of
 from avsync.isolation.worker import MEMORY_STATUS
-from avsync.score.verdict import Verdict
+
+if TYPE_CHECKING:
+    from avsync.score.verdict import Verdict
 
 MB = 1_000_000
 # A file has these seconds, and for each second of its length `_SHARE` more.
@@ -143,7 +145,7 @@ class Worker:
             network_closed=given["network_closed"],
         )
 
-    def judge(self, path: str, on_progress: Progress) -> Verdict:
+    def judge(self, path: str, on_progress: Progress) -> "Verdict":
         """Return the verdict on a file.
 
         Raises:
@@ -234,7 +236,9 @@ class Worker:
             message = None
         return message if isinstance(message, dict) else {}
 
-    def _checked(self, data: dict[str, Any]) -> Verdict:
+    def _checked(self, data: dict[str, Any]) -> "Verdict":
+        from avsync.score.verdict import Verdict  # numpy takes a while, in which the first worker has begun already
+
         try:
             return Verdict.from_dict(data)
         except ValueError as error:
