@@ -121,13 +121,16 @@ class Detector:
         if self._setup.store is not None:
             self._setup.store.recall(recording)
         windows, refusals = measure(recording, self._setup.checks, keep)
-        results = self._judge_checks(windows)
         verdict = replace(verdict, **_speech_facts(recording), **_damage_facts(recording))
         warnings = dict.fromkeys([*recording.warnings, *_damage_warnings(verdict)])
         verdict = replace(verdict, warnings=list(warnings))
-        if not results:
-            return _refused(verdict, refusals)
-        return self._verdict(verdict, results, refusals, artefacts(windows, keep))
+        try:
+            results = self._judge_checks(windows)
+            if not results:
+                return _refused(verdict, refusals)
+            return self._verdict(verdict, results, refusals, artefacts(windows, keep))
+        except CannotJudge as refusal:  # a reading that is not a number
+            return _refused(verdict, dict.fromkeys(self.checks, refusal))
 
     def _judge_checks(self, windows: Windows) -> Results:
         """By check, the faces that have a score."""

@@ -4,14 +4,18 @@ import json
 import os
 import time
 from contextlib import contextmanager
+from errno import ENOSPC
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from talking import face, voice, write
 
 from avsync.align import MLPAligner, MLPConfig, TemporalAligner, TemporalConfig, load_checkpoint, save_checkpoint
-from avsync.errors import UsageError
+from avsync.align.checkpoint import EMBEDDED
+from avsync.detector import Detector
+from avsync.errors import Reason, UsageError
 from avsync.files import unfinished, upcoming, write_pair, write_whole
 from avsync.weights.folder import describe
 
@@ -33,10 +37,11 @@ def killed_at(count):
             raise Killed
         return replace(path, target)
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "replace", kill)
         patch.setattr(Path, "unlink", lambda *_, **__: None)
-        yield
+        with pytest.raises(Killed):
+            yield
 
 
 class TestWriting:
@@ -48,9 +53,14 @@ class TestWriting:
 
     def test_what_cannot_be_written_leaves_nothing(self, tmp_path):
         write_whole(tmp_path / "a", b"old")
-        with pytest.raises(IsADirectoryError), unfinished(tmp_path / "a") as partial:
-            partial.write_bytes(b"half")
-            tmp_path.write_bytes(b"")
+
+        def fill():
+            with unfinished(tmp_path / "a") as partial:
+                partial.write_bytes(b"half")
+                raise OSError(ENOSPC, "full")
+
+        with pytest.raises(OSError, match="full"):
+            fill()
         assert [path.name for path in tmp_path.iterdir()] == ["a"]
         assert (tmp_path / "a").read_bytes() == b"old"
 
@@ -173,3 +183,17 @@ class TestCheckpoint:
                 assert path.suffix == ".json"
                 assert after.sha256 == before.sha256
             path.write_bytes(whole)
+
+    @pytest.mark.parametrize("calibrated", [True, False])
+    def test_weights_that_overflow_are_never_consistent(self, tmp_path, calibrated):
+        """All of them are finite, and no reading is."""
+        path, embedded = tmp_path / "model.safetensors", load_checkpoint(EMBEDDED)
+        for value in embedded.model.parameters():
+            value.data.fill_(1e38)
+        if not calibrated:
+            del embedded.notes["calibration"]
+        save_checkpoint(embedded.model, path, embedded.notes)
+        verdict = Detector(path).score(write(tmp_path / "clip.mp4", face(), voice()))
+        assert (verdict.verdict, verdict.reason, verdict.p_value) == ("cannot_judge", Reason.CRASHED, None)
+        assert "agreement is nan, which no undamaged model gives; check the weights" in verdict.detail
+        json.dumps(verdict.to_dict(), allow_nan=False)

@@ -7,6 +7,7 @@ import numpy as np
 
 from avsync.media import FPS
 from avsync.score.calibration import Calibration
+from avsync.score.quantiles import checked
 from avsync.score.readings import Reading
 from avsync.score.reference import Reference
 from avsync.score.verdict import CheckScore, ReadingValue, Segment, TrackVerdict, WindowResult
@@ -38,11 +39,15 @@ def judge_check(combined: Combined, readings: Sequence[Reading], ranked_by: str,
     """Score one check on one face: the mean score of its units, compared with single real windows.
 
     A mean of several windows varies less than one, so that the p-value of a long track is, if anything, too large.
+
+    Raises:
+        CannotJudge: `crashed`; a reading is not a number (`avsync.score.quantiles.checked`).
     """
     units = combined.units
     weights = [unit.speech_seconds for unit in units]
     seconds = float(np.average([unit.seconds for unit in units], weights=weights))
-    means = {r.name: float(np.average([unit.readings[r.name] for unit in units], weights=weights)) for r in readings}
+    averaged = ((r.name, np.average([unit.readings[r.name] for unit in units], weights=weights)) for r in readings)
+    means = {name: checked(name, float(mean)) for name, mean in averaged}
     if reference is None:
         sign = 1 if next(r for r in readings if r.name == ranked_by).odd == "high" else -1
         score = CheckScore(sign * means[ranked_by], None, {name: ReadingValue(v) for name, v in means.items()})
