@@ -416,11 +416,27 @@ class TestConfig:
         with pytest.raises(UsageError, match=r"data\.root"):
             load_config(DEFAULT)
 
-    @pytest.mark.parametrize("text", ["[1, 2]", "a: [", "just text", "\x00"])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "[1, 2]",
+            "a: [",
+            "just text",
+            "\x00",
+            "optim: {lr: " + "9" * 400 + "}",
+            "a: " + "[" * 20_000,
+            "a: &a [*a]",
+            "a: !!python/object/apply:os.getcwd []",
+            "recipe: " + "x" * 100_000,
+        ],
+        ids=range(9),
+    )
     def test_a_file_that_is_no_config_is_a_usage_error(self, tmp_path, text):
         (tmp_path / "c.yaml").write_text(text)
-        with pytest.raises(UsageError):
+        with pytest.raises(UsageError) as error:
             load_config(tmp_path / "c.yaml", ["data.root=x"])
+        assert "\n" not in str(error.value)
+        assert len(str(error.value)) < 600
 
     def test_a_missing_file_is_a_usage_error(self, tmp_path):
         with pytest.raises(UsageError, match="no such config file"):

@@ -98,7 +98,7 @@ class VerdictFile:
                     clip = json.loads(line)
                     stored = StoredVerdict(clip, Verdict.from_dict(clip.pop("verdict")))
                     found[str(clip["name"])] = stored
-                except (ValueError, KeyError, TypeError, AttributeError) as error:
+                except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
                     raise self._refusal(f"holds no verdict of this version in {VERDICTS}, line {number}") from error
         return found
 
@@ -117,7 +117,7 @@ class VerdictFile:
     def _check_settings(self) -> None:
         try:
             before = json.loads((self._folder / SETTINGS).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise self._refusal("holds results of unknown settings") from error
         now = self._settings
         changed = [name for name in now if not isinstance(before, dict) or before.get(name) != now[name]]

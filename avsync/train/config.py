@@ -89,9 +89,18 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
         config: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(_RECIPES[recipe]), given))
     except FileNotFoundError as error:
         raise UsageError(f"{path}: no such config file") from error
-    except (OSError, OmegaConfBaseException, YAMLError, ValueError, TypeError) as error:
+    except (
+        OSError,
+        OmegaConfBaseException,
+        YAMLError,
+        ValueError,
+        TypeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         key = getattr(error, "full_key", None)
-        raise UsageError(f"{path}: {f'{key}: ' if key else ''}{str(error).splitlines()[0]}") from error
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UsageError(f"{path}: {f'{key}: ' if key else ''}{said:.200}") from error
     assert isinstance(config, TrainingConfig)
     return config
 
