@@ -22,6 +22,7 @@ from avsync.datasets.registry import DATASETS
 from avsync.datasets.roles import role
 from avsync.errors import UsageError
 from avsync.isolation import detector as isolated
+from avsync.report import ReportStream
 from avsync.score.readings import readings_of
 
 TESTS = Path(__file__).parent
@@ -360,16 +361,23 @@ class TestResume:
 
     @pytest.mark.parametrize("name", ["x.jsonl", "x.csv"])
     def test_cut_anywhere_the_end_is_the_same(self, clips, name):
-        report, log = clips / name, clips / f"{name}.resume"
-        run("score", "a.mp4", "b", "--output", name)
-        written, logged = report.read_bytes(), log.read_bytes()
+        report, log = Path(name), Path(f"{name}.resume")
+        judge = stand_in.Detector()
+
+        def write(resume):
+            with ReportStream(report, judge.checks, ["agreement"], {"level": 0.05}, resume=resume) as stream:
+                for path in stream.missing([Path("a.mp4"), Path("b/dubbed.MOV"), Path("missing.mp4")]):
+                    stream.add(judge.score(path))
+                assert not stream.all_judged
+            return report.read_bytes()
+
+        written, logged = write(False), log.read_bytes()
         first = logged.index(b"\n") + 1
-        for cut in (len(written) - 1, len(written) // 2, 1):
-            for log_cut in (len(logged), len(logged) - 5, first):
+        for cut in range(0, len(written) + 1, 331):
+            for log_cut in range(first, len(logged) + 1, 67):
                 report.write_bytes(written[:cut])
                 log.write_bytes(logged[:log_cut])
-                assert run("score", "a.mp4", "b", "--output", name, "--resume").exit_code == 0
-                assert report.read_bytes() == written
+                assert write(True) == written
 
     def test_a_file_that_has_changed_is_judged_again_and_a_new_one_is_added(self, clips):
         run("score", "a.mp4", "b/dubbed.MOV", "--output", "x.jsonl")
