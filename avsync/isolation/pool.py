@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -66,8 +66,9 @@ class Pool:
 
     def drop_waiting(self) -> None:
         """Forget the files that no worker has begun."""
-        while not self._jobs.empty():
-            self._jobs.get()
+        with suppress(Empty):
+            while True:
+                self._jobs.get_nowait()
 
     def close(self) -> None:
         """End all workers."""
