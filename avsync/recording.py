@@ -141,16 +141,16 @@ class Recording:
         Raises:
             CannotJudge: `low_frame_rate`, `damaged`.
         """
+        for name, facts in (("pictures", self.pictures), ("sound", self.sound.facts)):
+            if facts is not None and facts.damaged_share > MAX_DAMAGED:
+                damaged = f"{facts.damaged_share:.0%} of the {name} cannot be decoded"
+                raise CannotJudge(Reason.DAMAGED, f"{damaged}; at most {MAX_DAMAGED:.0%} may be damaged")
         rate, frozen = (self.watch.shown.rate, self.watch.frozen) if self.watch else (None, 0.0)
         if rate is not None and rate < MIN_PICTURE_RATE:
             needed = f"at least {MIN_PICTURE_RATE} are needed"
             raise CannotJudge(Reason.LOW_FRAME_RATE, f"the picture changes {rate:.1f} times per second; {needed}")
         if frozen and not found:
             raise CannotJudge(Reason.LOW_FRAME_RATE, f"the picture stands still for {frozen:.1f} s")
-        for name, facts in (("pictures", self.pictures), ("sound", self.sound.facts)):
-            if facts is not None and facts.damaged_share > MAX_DAMAGED:
-                damaged = f"{facts.damaged_share:.0%} of the {name} cannot be decoded"
-                raise CannotJudge(Reason.DAMAGED, f"{damaged}; at most {MAX_DAMAGED:.0%} may be damaged")
 
     def _all_faces(self, seconds: int, whole: bool) -> Iterator[FaceClip]:
         start, stop = (0.0, float("inf")) if whole else (self.activity.start, self.activity.stop)

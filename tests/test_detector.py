@@ -402,6 +402,100 @@ class TestFilesOfAnyKind:
         assert_like(score(path), plain)
 
 
+class TestWhatIsNotSeen:
+    """Pictures that do not change, and gaps without any, are no evidence."""
+
+    @pytest.mark.parametrize("rate", [1, 2, 5, 8])
+    def test_a_low_frame_rate_is_refused(self, score, pictures, voice, tmp_path, rate):
+        times = np.arange(0, SECONDS, 1 / rate)
+        shown = pictures[np.rint(times * FPS).astype(int)]
+        verdict = score(write(tmp_path / "clip.mkv", shown, voice, times=times))
+        assert verdict.reason is Reason.LOW_FRAME_RATE
+        assert verdict.detail.startswith(f"the picture changes {rate}.")
+        assert verdict.picture_rate == pytest.approx(rate, rel=0.1)
+
+    @pytest.mark.parametrize("repeats", [3, 5])
+    def test_a_low_frame_rate_in_a_file_of_25_pictures_per_second_is_refused(
+        self, score, pictures, voice, tmp_path, repeats
+    ):
+        shown = np.repeat(pictures[::repeats], repeats, axis=0)
+        verdict = score(write(tmp_path / "clip.mkv", shown, voice, options=LOSSLESS))
+        assert (verdict.reason, verdict.fps) == (Reason.LOW_FRAME_RATE, 25)
+        assert verdict.picture_rate == pytest.approx(25 / repeats, rel=0.1)
+
+    def test_a_photograph_is_no_low_frame_rate(self, score, pictures, voice, tmp_path):
+        verdict = score(write(tmp_path / "clip.mp4", np.repeat(pictures[:1], 150, axis=0), voice))
+        assert (verdict.reason, verdict.picture_rate) == (None, None)
+        assert verdict.repeated_share > 0.95
+        assert any(warning.endswith("of the pictures repeat the one before") for warning in verdict.warnings)
+
+    def test_a_freeze_is_left_out_with_a_warning(self, score, pictures, voice, plain, tmp_path):
+        frozen = pictures.copy()
+        frozen[60:100] = pictures[60]
+        verdict = score(write(tmp_path / "clip.mkv", frozen, voice, options=LOSSLESS))
+        first, second = verdict.tracks
+        assert first.end == pytest.approx(2.44, abs=0.05)
+        assert second.start == pytest.approx(4.0, abs=0.05)
+        assert verdict.frozen_seconds == pytest.approx(1.6, abs=0.1)
+        assert verdict.warnings == ["the picture stands still for 1.6 s, which are left out"]
+        assert all(agreement(track) > agreement(the_track(plain)) - 1 for track in verdict.tracks)
+
+    @pytest.mark.parametrize("gap", [30.0, 595.0])
+    def test_a_gap_in_pictures_and_sound_is_left_out_with_a_warning(self, score, pictures, voice, tmp_path, gap):
+        """Within seconds, though the file is ten minutes long by its times."""
+        path = tmp_path / "gap.mkv"
+        write_with_gap(path, write(tmp_path / "whole.mkv", pictures, voice, codec="pcm_s16le"), 3.0, gap)
+        begin = time.perf_counter()
+        verdict = score(path)
+        assert time.perf_counter() - begin < 8
+        first, second = verdict.tracks
+        assert first.end == pytest.approx(3, abs=0.1)
+        assert second.start == pytest.approx(3 + gap, abs=0.1)
+        assert second.end - second.start < 3.1
+        assert verdict.audio_gap_seconds == pytest.approx(gap, abs=0.1)
+        assert verdict.video_gap_seconds == pytest.approx(gap, abs=0.1)
+        assert any("gaps" in warning for warning in verdict.warnings)
+
+    def test_much_damage_is_refused(self, score, pictures, voice, tmp_path):
+        whole = write(tmp_path / "whole.mp4", pictures, voice, options={"preset": "ultrafast", "g": "5"})
+        data, chance = bytearray(whole.read_bytes()), np.random.default_rng(0)
+        with av.open(str(whole)) as file:
+            for packet in file.demux(video=0):
+                if packet.size and chance.random() < 0.5:
+                    data[packet.pos + 8 : packet.pos + packet.size] = chance.bytes(packet.size - 8)
+        (tmp_path / "clip.mp4").write_bytes(data)
+        verdict = score(tmp_path / "clip.mp4")
+        assert verdict.reason is Reason.DAMAGED
+        assert verdict.decode_errors > 10
+
+    def test_facts_of_an_ordinary_file_are_whole(self, plain):
+        assert plain.picture_rate == pytest.approx(25, abs=1)
+        assert plain.repeated_share < 0.1
+        assert (plain.frozen_seconds, plain.video_gap_seconds, plain.audio_gap_seconds) == (0, 0, 0)
+        assert (plain.decode_errors, plain.missing_fragments) == (0, 0)
+        assert plain.length_difference == pytest.approx(0, abs=0.1)
+
+    def test_facts_of_a_file_that_was_not_decoded_are_unknown(self, score, pictures, tmp_path):
+        verdict = score(write(tmp_path / "clip.mp4", pictures[:25], None))
+        facts = (verdict.picture_rate, verdict.frozen_seconds, verdict.audio_gap_seconds, verdict.decode_errors)
+        assert facts == (None, None, None, None)
+
+
+def write_with_gap(path, whole, at, gap):
+    """Copy a file; everything from `at` (s) on comes `gap` seconds later."""
+    with av.open(str(whole)) as source, av.open(str(path), "w") as file:
+        streams = [file.add_stream_from_template(stream) for stream in source.streams]
+        for packet in source.demux():
+            if packet.dts is not None:
+                shift = round(gap / packet.time_base) * (packet.dts * packet.time_base >= at)
+                packet.pts, packet.dts, packet.stream = (
+                    packet.pts + shift,
+                    packet.dts + shift,
+                    streams[packet.stream_index],
+                )
+                file.mux(packet)
+
+
 class TestWhatIsSeen:
     def test_a_face_lost_for_seconds(self, score, pictures, voice, tmp_path):
         gone = pictures.copy()

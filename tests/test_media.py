@@ -5,10 +5,12 @@ Almost every clip here is dark and silent but for one white flash and one click 
 
 import os
 import random
+import re
 import shutil
 import struct
 import subprocess
 import time
+import wave
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
@@ -23,7 +25,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from avsync.errors import CannotJudge, Reason
-from avsync.media import FPS, RATE, AudioReader, Sound, audio_blocks, frames, write_clip
+from avsync.media import (
+    FPS,
+    RATE,
+    AudioReader,
+    CondensedSound,
+    Frame,
+    ShownPictures,
+    Sound,
+    StreamFacts,
+    audio_blocks,
+    frames,
+    write_clip,
+)
 from avsync.media.probe import DEMUXERS, probe
 
 STEP = 1 / FPS
@@ -222,6 +236,140 @@ class TestTransportStreamsJoined:
         assert pictures == 2 * FPS
         assert samples / RATE == pytest.approx(2.1, abs=0.05)
         assert [line.split(":")[0] for line in warnings] == ["video damaged", "audio damaged"]
+
+
+class TestGaps:
+    """Gaps in timestamps cost neither time nor memory, and the times after them stay true."""
+
+    def test_in_pictures_have_no_frames(self, make):
+        times = [*np.arange(25) / 25, *(100 + np.arange(25) / 25)]
+        path, _ = make("clip.mkv", times=times, sound=None, at=0.2)
+        facts = StreamFacts()
+        shown = [frame.time for frame in frames(path, facts=facts)]
+        np.testing.assert_allclose(shown, times, atol=1e-3)
+        assert (facts.holes, facts.missing) == (1, pytest.approx(99.04, abs=0.01))
+
+    @pytest.mark.parametrize(("gap", "count"), [(0.9, 48), (1.1, 26)])
+    def test_are_pauses_up_to_a_second(self, make, gap, count):
+        path, _ = make("clip.mkv", times=[*np.arange(13) / 25, *(0.48 + gap + np.arange(13) / 25)], sound=None, at=0.2)
+        assert len(list(frames(path))) == pytest.approx(count, abs=1)
+
+    def test_do_not_move_the_grid(self, make):
+        path, _ = make("clip.mkv", times=[*np.arange(25) / 25, *(5.013 + np.arange(25) / 25)], sound=None, at=0.2)
+        whole = [frame.time for frame in frames(path)]
+        assert [frame.time for frame in frames(path, 3.0)] == [time for time in whole if time > 3]
+        assert np.array(whole) / STEP == pytest.approx(np.rint(np.array(whole) / STEP))
+
+    def test_in_sound_that_add_up_to_hours_are_not_filled(self, make):
+        stretches = [(590.0 * n, 590.0 * n + 0.1) for n in range(32)]
+        path, _ = make("clip.mkv", picture=None, sound="pcm_s16le", stretches=stretches, at=0.05)
+        facts, warnings = StreamFacts(), []
+        begin = time.perf_counter()
+        seconds = sum(map(len, audio_blocks(path, warnings, facts))) / RATE
+        assert time.perf_counter() - begin < 2
+        assert seconds == pytest.approx(590.1, abs=0.01)
+        assert facts.missing == pytest.approx(589.9, abs=0.1)
+        assert warnings == [f"audio damaged: frames out of place in time: {facts.misplaced}"]
+
+    def test_as_many_as_there_is_sound_are_no_damage(self, make):
+        """Sound that is sent only while somebody speaks is half gaps."""
+        stretches = [(8.0 * n, 8.0 * n + 4.0) for n in range(200)]
+        path, _ = make("clip.mkv", picture=None, sound="pcm_s16le", rate=8000, stretches=stretches)
+        warnings = []
+        assert len(sound(path, warnings)) / RATE == pytest.approx(1596, abs=0.1)
+        assert warnings == []
+
+    def test_in_sound_take_ten_seconds_of_a_voice_detector(self, make):
+        path, moment = make(
+            "clip.mkv", picture=None, sound="pcm_s16le", seconds=402, stretches=[(0, 2), (400, 402)], at=401.0
+        )
+        plain = Sound(path)
+        condensed = CondensedSound(plain)
+        short = np.concatenate(list(condensed.blocks()))
+        assert len(short) / RATE == pytest.approx(10 + 1, abs=0.2)  # all but the click is zero
+        at = np.abs(short).argmax() / RATE
+        assert condensed.true_times(np.array([0.5, at])) == pytest.approx([0.5, moment], abs=1e-3)
+        assert condensed.true_times(np.array([[len(short) / RATE]])) == pytest.approx(402)
+
+    def test_short_enough_leave_the_sound_as_it_is(self, make):
+        path, _ = make("clip.mkv", picture=None, sound="pcm_s16le", seconds=11, stretches=[(0, 2), (9, 11)], at=10.0)
+        condensed = CondensedSound(Sound(path))
+        np.testing.assert_array_equal(np.concatenate(list(condensed.blocks())), sound(path))
+        assert condensed.true_times(np.array([10.5])) == [10.5]
+
+    @pytest.mark.parametrize("rate", [2, 3999])
+    def test_sound_of_a_few_samples_per_second_is_refused(self, tmp_path, rate):
+        """3.9 MB at 2 samples per second last 11 days."""
+        with wave.open(str(tmp_path / "slow.wav"), "wb") as file:
+            file.setparams((1, 2, rate, 0, "NONE", ""))
+            file.writeframes(bytes(3_900_000))
+        begin = time.perf_counter()
+        with pytest.raises(CannotJudge, match=r"^unreadable: [^\n]*(hours of sound|samples per second)[^\n]*$"):
+            sound(tmp_path / "slow.wav")
+        assert time.perf_counter() - begin < 2
+
+
+class TestMissingFragments:
+    @pytest.fixture
+    def fragmented(self, make):
+        path, _ = make("clip.mp4", seconds=4.0, options={"movflags": "frag_every_frame+empty_moov"})
+        return path
+
+    def test_none_in_whole_files(self, make, fragmented):
+        assert probe(fragmented).missing_fragments == probe(make("whole.mp4")[0]).missing_fragments == 0
+
+    def test_are_counted_where_a_header_is_damaged(self, fragmented):
+        data = bytearray(fragmented.read_bytes())
+        at = [place.start() for place in re.finditer(b"moof", data)]
+        for place in at[5:8]:
+            data[place] ^= 1
+        fragmented.write_bytes(data)
+        assert probe(fragmented).missing_fragments == 3
+
+
+class TestShownPictures:
+    SCENE = np.random.default_rng(0).integers(0, 256, (200, 64, 96), np.uint8)
+
+    def of(self, images, times=None):
+        shown = ShownPictures()
+        for index, image in enumerate(images):
+            at = index / FPS if times is None else times[index]
+            shown.add(Frame(index / FPS, image, at))
+        return shown
+
+    @pytest.mark.parametrize(("rate", "share"), [(25, 0), (12.5, 0.5), (5, 0.8), (1, 0.96)])
+    def test_repeated_pictures_do_not_count(self, rate, share):
+        index = (np.arange(200) // (FPS / rate)).astype(int)
+        shown = self.of(self.SCENE[index])
+        assert shown.rate == pytest.approx(rate)
+        assert shown.repeated_share == pytest.approx(share, abs=0.01)
+
+    @pytest.mark.parametrize("rate", [15, 20, 24])
+    def test_rates_that_do_not_divide_25(self, rate):
+        index = (np.arange(200) * rate // FPS).astype(int)
+        assert self.of(self.SCENE[index]).rate == pytest.approx(rate, rel=0.05)
+
+    def test_repeated_pictures_that_are_encoded_again_do_not_count(self, tmp_path):
+        smooth = np.kron(np.random.default_rng(0).integers(0, 256, (40, 6, 8), np.uint8), np.ones((16, 16), np.uint8))
+        write_clip(tmp_path / "clip.mp4", np.repeat(smooth, 5, axis=0), None, crf=28)
+        assert self.of([frame.image for frame in frames(tmp_path / "clip.mp4")]).rate == pytest.approx(5, rel=0.1)
+
+    def test_a_photograph_has_no_rate_and_is_no_freeze(self):
+        shown = self.of(np.repeat(self.SCENE[:1], 100, axis=0))
+        assert (shown.rate, shown.repeated_share, shown.stands_still) == (None, 1.0, False)
+
+    def test_moments_in_which_nothing_moves_do_not_count(self):
+        index = np.concatenate([np.arange(50), np.full(20, 49), np.arange(50, 100)])
+        assert self.of(self.SCENE[index]).rate == pytest.approx(25)
+
+    def test_slow_motion_counts(self):
+        """Changes of two grey levels, a moment after a cut."""
+        slow = [np.full((64, 96), 20 + 2 * index, np.uint8) for index in range(100)]
+        assert self.of([self.SCENE[0], *slow]).rate == pytest.approx(25)
+
+    def test_a_picture_that_stands_still_for_more_than_a_second_is_a_freeze(self):
+        for held, frozen in ((24, False), (27, True)):
+            assert self.of(self.SCENE[[*range(50), *[49] * held]]).stands_still is frozen
 
 
 class TestPictures:

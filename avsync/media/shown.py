@@ -1,27 +1,29 @@
 """Which pictures are new, and which repeat the one before: what a file shows, whatever its frame rate claims."""
 
+from collections import deque
+
 import numpy as np
 from numpy.typing import NDArray
 
 from avsync.media.video import MAX_HELD, Frame
 
-# The change between two pictures is that of the 16×16 block that changes most (mean absolute difference, grey levels).
-# A picture repeats the one before if it changes less than 1.5, or less than a tenth of what a new picture changes on
-# average. Measured on 3,000 pictures of 22 real clips: 0.1 % of the new ones change less than 1.5. Repeated pictures
-# that were encoded again change 0.6 to 1.2 (median of four encoders), 99 % of them less than a tenth of a new one.
+# How much a picture changes is measured twice, in grey levels: the mean absolute difference of the 16×16 block that
+# changes most, and that of the whole picture. A picture repeats the one before if either is small: less than this share
+# of what pictures change here (the third largest of the last 4 s, which two cuts do not move), but at least and at most
+# so much. Of the pictures of 22 real clips, 0.1 % change less than 1.5 in their block. Repeated pictures change too, as
+# they are encoded again: the five encoders tried make 0.6 to 1.2 of it in the block (median), 0.01 to 0.3 in the whole.
 _BLOCK = 16
-_LEAST_CHANGE = 1.5
-_SHARE_OF_CHANGE = 0.1
-# The average is over about this many new pictures.
-_REMEMBERED = 50
-# A picture that stands still is a freeze only after this many new ones; before, it may be a photograph whose key
-# frames look a little different.
-_MOVES = 5
+_OF_BLOCK = (0.1, 0.3, 1.5)
+_OF_PICTURE = (0.15, 0.02, 0.7)
+_REMEMBERED, _RANK = 100, 3
+# A picture that stands still is a freeze only after so many that changed by so much; else it may be a photograph, whose
+# encoded pictures differ a little.
+_MOVES, _MOVE = 10, 1.5
 # Pictures of more than this many rows are compared in every second, third, … row and column.
 _ROWS = 360
 # Intervals longer than this many times the median are moments in which nothing moves, not the frame rate.
 _LONG = 3.0
-_FEW = 3  # intervals; fewer tell no rate
+_FEW = 3  # intervals, and pictures that moved; fewer tell no rate
 
 
 class ShownPictures:
@@ -37,7 +39,8 @@ class ShownPictures:
         self.count, self.repeats, self.held, self.held_seconds = 0, 0, 0, 0.0
         self._last: NDArray[np.uint8] | None = None
         self._since = 0.0
-        self._average, self._new = 0.0, 0
+        self._of_block, self._of_picture = _Changes(*_OF_BLOCK), _Changes(*_OF_PICTURE)
+        self._moves = 0
         self._intervals: list[float] = []
 
     def add(self, frame: Frame) -> bool:
@@ -59,7 +62,7 @@ class ShownPictures:
     @property
     def stands_still(self) -> bool:
         """Whether pictures that moved have stopped for longer than `MAX_HELD`. A photograph never moved."""
-        return self._new >= _MOVES and self.held_seconds > MAX_HELD
+        return self._moves >= _MOVES and self.held_seconds > MAX_HELD
 
     @property
     def rate(self) -> float | None:
@@ -68,7 +71,7 @@ class ShownPictures:
         One over the mean interval between new pictures. Intervals longer than three times the median are left out:
         nothing moves then. So a photograph has no rate, and five repeats of every picture make a fifth of the rate.
         """
-        if len(self._intervals) < _FEW:
+        if min(len(self._intervals), self._moves) < _FEW:
             return None
         intervals = np.array(self._intervals)
         return float(1 / intervals[intervals <= _LONG * np.median(intervals)].mean())
@@ -79,20 +82,31 @@ class ShownPictures:
         return self.repeats / max(1, self.count - 1)
 
     def _repeats(self, last: NDArray[np.uint8], image: NDArray[np.uint8]) -> bool:
-        if image is last:
-            return True
-        change = _change(last, image)
-        if change < max(_LEAST_CHANGE, _SHARE_OF_CHANGE * self._average):
-            return True
-        self._new += 1
-        self._average += (change - self._average) / min(self._new, _REMEMBERED)
-        return False
+        block, picture = (0.0, 0.0) if image is last else _change(last, image)
+        self._moves += block >= _MOVE
+        return self._of_block.is_small(block) | self._of_picture.is_small(picture)
 
 
-def _change(last: NDArray[np.uint8], image: NDArray[np.uint8]) -> float:
+class _Changes:
+    """The latest changes by one measure; `share`, `least` and `most` say which are small."""
+
+    def __init__(self, share: float, least: float, most: float) -> None:
+        self._share, self._least, self._most = share, least, most
+        self._latest = deque[float](maxlen=_REMEMBERED)
+
+    def is_small(self, change: float) -> bool:
+        """Whether a change is small beside those before; it is remembered."""
+        largest = sorted(self._latest)[-_RANK:]
+        self._latest.append(change)
+        usual = largest[0] if len(largest) == _RANK else 0.0
+        return change < max(self._least, min(self._most, self._share * usual))
+
+
+def _change(last: NDArray[np.uint8], image: NDArray[np.uint8]) -> tuple[float, float]:
+    """How much the block that changes most, and the whole picture, change (mean absolute difference, grey levels)."""
     step = max(1, min(image.shape) // _ROWS)
     difference = np.abs(image[::step, ::step].astype(np.int16) - last[::step, ::step])
     rows, columns = (np.arange(0, side, _BLOCK) for side in difference.shape)
     sums = np.add.reduceat(np.add.reduceat(difference, rows, axis=0, dtype=np.int32), columns, axis=1)
     sizes = np.outer(np.diff([*rows, difference.shape[0]]), np.diff([*columns, difference.shape[1]]))
-    return float((sums / sizes).max())
+    return float((sums / sizes).max()), float(sums.sum() / difference.size)
