@@ -185,7 +185,7 @@ class TestStart:
         stand_in("Broken")
         with IsolatedDetector() as isolated, pytest.raises(InternalError) as raised:
             _ = isolated.facts
-        assert "stand_in.py:" in raised.value.report
+        assert "stand_in:" in raised.value.report
         assert "secret" not in raised.value.report
 
     @linux
@@ -286,7 +286,7 @@ class TestReport:
         text = report(raised.value)
         assert "builtins.ValueError" in text
         assert "builtins.FileNotFoundError" in text
-        assert f"test_isolation.py:{fail.__code__.co_firstlineno + 4}, in fail" in text
+        assert f"test_isolation:{fail.__code__.co_firstlineno + 4}, in fail" in text
         assert not [word for word in ("alice", "secret", "hush", str(TESTS.parent)) if word in text]
 
     def test_files_that_meet_an_error_in_avsync_leave_a_report(self, files):

@@ -1,9 +1,7 @@
 """Reports of internal errors, without personal data."""
 
 import platform
-import sys
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import PurePath
 from traceback import walk_tb
 
 _PACKAGES = ("avsync", "torch", "av", "numpy", "dlib-bin")
@@ -21,7 +19,7 @@ def report(error: BaseException) -> str:
     while cause is not None:
         lines += ["", f"{type(cause).__module__}.{type(cause).__qualname__}"]
         lines += [
-            f"  {_place(frame.f_code.co_filename)}:{line}, in {frame.f_code.co_name}"
+            f"  {frame.f_globals.get('__name__')}:{line}, in {frame.f_code.co_name}"
             for frame, line in walk_tb(cause.__traceback__)
         ]
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
@@ -33,11 +31,3 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _place(file: str) -> str:
-    """Return the path of a module inside the folder that it is imported from."""
-    path = PurePath(file)
-    folders = [PurePath(folder) for folder in sys.path if folder]
-    inside = [path.relative_to(folder) for folder in folders if path.is_relative_to(folder)]
-    return min(inside, key=lambda place: len(place.parts)).as_posix() if inside else path.name
