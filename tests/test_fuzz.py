@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avsync.errors import Reason
+from avsync.errors import CannotJudge, Reason
+from avsync.media import audio_blocks
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
@@ -85,6 +86,15 @@ def test_every_container_is_lied_about(name, folder, of_media):
     data = (folder / "base" / f"base.{name}").read_bytes()
     assert sum(lied(np.random.default_rng(seed), data, name)[0] != data for seed in range(10)) == 10
     assert sum(damaged(np.random.default_rng(seed), data, b"other")[0] != data for seed in range(10)) >= 8
+
+
+def test_a_sample_rate_that_no_recorder_has_is_refused(folder, of_media, tmp_path):
+    """Found as input 1363: a WAV file of 64 kB whose header says 1.5 GHz took 2.4 GB."""
+    data = bytearray((folder / "base" / "base.wav").read_bytes())
+    data[24:28] = (1_543_192_192).to_bytes(4, "little")
+    (tmp_path / "fast.wav").write_bytes(data)
+    with pytest.raises(CannotJudge, match="unreadable: sound of 1543192192 samples per second"):
+        list(audio_blocks(tmp_path / "fast.wav"))
 
 
 class TestGuard:

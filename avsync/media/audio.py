@@ -22,6 +22,8 @@ _MAX_DRIFT = 0.04
 # Longer sound (s) is refused, and sound of fewer samples per second: telephones have 8000.
 _MAX_SECONDS = 12 * 3600.0
 _MIN_RATE = 4000
+# No recorder takes more; the resampler's memory grows with the rate (1.5 GB at 1.5 GHz).
+_MAX_RATE = 768_000
 _NO_FILLIN = 0x10  # FFmpeg's AVFMT_FLAG_NOFILLIN
 
 
@@ -194,6 +196,8 @@ class _Run:
     def __init__(self, kind: tuple[str, int, str], time: float) -> None:
         if kind[1] < _MIN_RATE:
             raise CannotJudge(Reason.UNREADABLE, f"sound of {kind[1]} samples per second; {_MIN_RATE} are needed")
+        if kind[1] > _MAX_RATE:
+            raise CannotJudge(Reason.UNREADABLE, f"sound of {kind[1]} samples per second; at most {_MAX_RATE} are read")
         self.kind, self.end, self.position = kind, time, round(time * RATE)
         self._resampler = AudioResampler(format="flt", layout="mono", rate=RATE)
 
