@@ -9,7 +9,7 @@ from avsync.clip import SAMPLES, FaceClip
 from avsync.face import Face, FaceTracker, align_faces
 from avsync.face.interface import FaceDetector
 from avsync.media import FPS, RATE, AudioReader, Frame, ShownPictures
-from avsync.media.video import MAX_HELD
+from avsync.media.shown import MAX_STILL
 from avsync.speech import SpeechActivity
 
 # Frames further apart than this (s) have a gap between them.
@@ -19,7 +19,7 @@ _GAP = 1.5 / FPS
 class FaceWatch:
     """Follows the faces on frames and cuts them into clips.
 
-    A face in a gap between frames, or in a picture that stands still for longer than `MAX_HELD` between pictures that
+    A face in a gap between frames, or in a picture that stands still for longer than `MAX_STILL` between pictures that
     move, was not watched: its track ends before, and what comes after is another track.
 
     Args:
@@ -48,7 +48,7 @@ class FaceWatch:
                 yield from self._end()
             last = frame.time
             held, held_seconds, was_still = self.shown.held, self.shown.held_seconds, self.shown.stands_still
-            if self.shown.add(frame) and held_seconds > MAX_HELD and not was_still:
+            if self.shown.add(frame) and held_seconds > MAX_STILL and not was_still:
                 yield from self._end_before(held, held_seconds)
             if self.shown.stands_still:
                 if was_still:
