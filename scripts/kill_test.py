@@ -71,7 +71,7 @@ def _ended(verb: str, tree: Path, folder: Path) -> None:
 def _full_disk(verb: str, tree: Path, folder: Path, wanted: object) -> str:
     """What happens on a disk that is full before the verb ends, and then is not."""
     killing.clean(folder)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={_SMALL[verb]}k", "avsync", folder]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={_SMALL[verb]}k", "avsync", str(folder)]
     if os.getuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
         return "not tried"
     try:

@@ -1,9 +1,7 @@
 """Processes that work on jobs side by side. A job gives any number of results, and memory stays bounded."""
 
-import ctypes
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
@@ -16,10 +14,9 @@ from typing import Any, TypeVar, cast
 import torch
 
 from avsync.errors import AvsyncError
+from avsync.processes import end_with
 
 Result = TypeVar("Result")
-
-_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 def run_jobs(
@@ -118,8 +115,9 @@ def die_with_parent(*, by_kernel: bool) -> None:
     """
     parent = parent_process()
     assert parent is not None  # multiprocessing started it
-    if by_kernel and sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    assert parent.pid is not None
+    if by_kernel:
+        end_with(parent.pid)
 
     def watch() -> None:
         parent.join()
