@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from avsync.media.video import Frame
 
 # How much a picture changes is measured twice, in grey levels: the mean absolute difference of the 16×16 block that
-# changes most, and that of the whole picture. A picture repeats the one before if either is small: less than this share
+# changes most, and that of the whole picture. A picture repeats the one before if both are small: less than this share
 # of what pictures change here (the third largest of the last 4 s, which two cuts do not move), but at least and at most
 # so much. Of the pictures of 22 real clips, 0.1 % change less than 1.5 in their block. Repeated pictures change too, as
 # they are encoded again: the five encoders tried make 0.6 to 1.2 of it in the block (median), 0.01 to 0.3 in the whole.
@@ -87,7 +87,7 @@ class ShownPictures:
     def _repeats(self, last: NDArray[np.uint8], image: NDArray[np.uint8]) -> bool:
         block, picture = (0.0, 0.0) if image is last else _change(last, image)
         self._moves += block >= _MOVE
-        return self._of_block.is_small(block) | self._of_picture.is_small(picture)
+        return self._of_block.is_small(block) & self._of_picture.is_small(picture)
 
 
 class _Changes:
