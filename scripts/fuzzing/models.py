@@ -62,7 +62,7 @@ class Models:
         verdict = Detector(weights=self._folder / "model.safetensors", device="cpu").score(self._clip)
         json.dumps(verdict.to_dict(), allow_nan=False)
         assert verdict.p_value is None or 0 < verdict.p_value <= 1, verdict.p_value
-        return {"outcome": verdict.verdict, "detail": str(verdict.detail or verdict.p_value)}
+        return {"outcome": str(verdict.reason or verdict.verdict), "detail": str(verdict.detail or verdict.p_value)}
 
     def pickle(self, rng: Rng) -> str:
         """Write published.pt, a head in one of PyTorch's formats: damaged, or with lies in its pickle."""
