@@ -25,7 +25,7 @@ from fuzzing.results import faults, stored, summary
 
 MEDIA, FILES = range(110), range(90)
 VERDICTS = {"consistent", "suspicious", *Reason}
-USES = {"refused", "read", "converted", "opened", "loaded", "measured", *VERDICTS}
+USES = {"refused", "read", "converted", "opened", "loaded", "measured", "consistent", "suspicious"}
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who opens files")
 
 

@@ -58,11 +58,12 @@ class Models:
         return said
 
     def load_pair(self) -> Answer:
-        """Load the pair and judge a clip with it."""
+        """Load the pair and judge a clip with it. The clip is a good one: what is refused is refused for the model."""
         verdict = Detector(weights=self._folder / "model.safetensors", device="cpu").score(self._clip)
         json.dumps(verdict.to_dict(), allow_nan=False)
         assert verdict.p_value is None or 0 < verdict.p_value <= 1, verdict.p_value
-        return {"outcome": str(verdict.reason or verdict.verdict), "detail": str(verdict.detail or verdict.p_value)}
+        outcome = "refused" if verdict.reason else verdict.verdict
+        return {"outcome": outcome, "detail": str(verdict.detail or verdict.p_value)}
 
     def pickle(self, rng: Rng) -> str:
         """Write published.pt, a head in one of PyTorch's formats: damaged, or with lies in its pickle."""
