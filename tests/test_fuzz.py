@@ -7,12 +7,14 @@ import json
 import socket
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 
-from avsync.errors import CannotJudge, Reason
+from avsync.errors import CannotJudge, Reason, UsageError
 from avsync.media import audio_blocks
+from avsync.weights.unpickle import unpickle
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
@@ -95,6 +97,15 @@ def test_a_sample_rate_that_no_recorder_has_is_refused(folder, of_media, tmp_pat
     (tmp_path / "fast.wav").write_bytes(data)
     with pytest.raises(CannotJudge, match="unreadable: sound of 1543192192 samples per second"):
         list(audio_blocks(tmp_path / "fast.wav"))
+
+
+def test_a_pickle_that_makes_the_memo_of_its_reader_large_is_refused(tmp_path):
+    """Found as input 30767 of the checkpoints, stores, tables and configs: 4 changed bytes took more than 4 GB."""
+    with ZipFile(tmp_path / "memo.pt", "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02}r\0\0\0\x04.")  # an empty dict, kept as number 67,108,864
+    with pytest.raises(UsageError, match="truncated, damaged") as refused:
+        unpickle(tmp_path / "memo.pt")
+    assert "memo" in str(refused.value.__cause__)
 
 
 class TestGuard:

@@ -115,6 +115,9 @@ def _names_in(stream: BytesIO) -> set[str]:
         tuples += operation.name.startswith("TUPLE")
         if count > _MAX_OPERATIONS or tuples > _MAX_TUPLES:
             raise ValueError("too many operations")
+        if operation.name.endswith("PUT") and int(argument or 0) > count:
+            # Python's own reader makes its memo as long as the largest number in it: 34 GB for 5 bytes.
+            raise ValueError("a number beyond the memo")
         if operation.name in ("GLOBAL", "INST"):
             names.add(str(argument))
         elif operation.name == "STACK_GLOBAL" or operation.name.startswith("EXT"):  # only in newer pickles
