@@ -20,6 +20,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from avsync.errors import CannotJudge, UsageError
+from avsync.isolation.memory import memory_of
 from avsync.isolation.traces import report
 
 # The exit status of a worker that found out itself that it holds too much memory.
@@ -120,8 +121,10 @@ def _watch(parent: int, max_memory: int) -> None:
     while sys.platform != "win32":
         import resource
 
-        largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        if largest > max_memory:
+        # The second is the most it ever held. On Linux it would begin with the memory of the parent.
+        unit = 1 if sys.platform == "darwin" else 1024
+        held = memory_of(os.getpid()) or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        if held > max_memory:
             os._exit(MEMORY_STATUS)
         if os.getppid() != parent:
             os._exit(1)
