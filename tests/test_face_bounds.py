@@ -37,10 +37,10 @@ class FakeDetector:
         self.calls["confirm"] += 1
         return self._confirms()
 
-    def landmarks(self, patch):
-        assert patch.shape == (PATCH_SIDE, PATCH_SIDE)
-        self.calls["landmarks"] += 1
-        return np.asarray(self._points(), np.float32)
+    def landmarks(self, patches):
+        assert patches.shape[1:] == (PATCH_SIDE, PATCH_SIDE)
+        self.calls["landmarks"] += len(patches)
+        return np.array([self._points() for _ in patches], np.float32)
 
     def box_of(self, landmarks):
         """The grid FACE, of ±30, gives the box of ±60 that the patch shows."""

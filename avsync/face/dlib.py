@@ -62,14 +62,15 @@ class DlibFaceDetector:
             for find in (lambda picture: _hog()(picture, 0), self._strong)
         )
 
-    def landmarks(self, patch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The 68 points, float32 [68, 2] (x, y) in its pixels, of the face in a patch, uint8 [192, 192].
+    def landmarks(self, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The 68 points, float32 [N, 68, 2] (x, y) in patch pixels, of the faces in patches, uint8 [N, 192, 192].
 
         All patches have one size, so landmarks are as noisy in a small picture as in a large one (dlib gives whole
         pixels).
         """
-        shape = _predictor()(patch, dlib.rectangle(*_IN_PATCH))
-        return np.array([(p.x, p.y) for p in shape.parts()], np.float32)
+        read, inside = _predictor(), dlib.rectangle(*_IN_PATCH)
+        points = [[(p.x, p.y) for p in read(patch, inside).parts()] for patch in patches]
+        return np.array(points, np.float32).reshape(-1, 68, 2)
 
     def box_of(self, landmarks: NDArray[np.float32]) -> Box:
         """The box that dlib's detector draws around a face with these 68 points, float32 [68, 2]."""

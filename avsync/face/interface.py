@@ -33,11 +33,11 @@ class FaceDetector(Protocol):
     def confirm(self, image: NDArray[np.uint8], box: Box) -> bool:
         """Whether a closer look at `box` finds a face that overlaps with it by more than `SAME_FACE`."""
 
-    def landmarks(self, patch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The 68 points of `avsync.face.landmarks`, float32 [68, 2], x and y in pixels of the patch.
+    def landmarks(self, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The 68 points of `avsync.face.landmarks` in each patch, float32 [N, 68, 2], x and y in pixels of the patch.
 
         Args:
-            patch: uint8 [192, 192]; a face box of this detector, once centred, is 1 / CONTEXT of its side.
+            patches: uint8 [N, 192, 192]; a face box of this detector, once centred, is 1 / CONTEXT of a patch's side.
         """
 
     def box_of(self, landmarks: NDArray[np.float32]) -> Box:

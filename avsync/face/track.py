@@ -99,7 +99,7 @@ class FaceTracker:
         """The face by its landmarks, with its box brought up to date; None where the landmarks jump or are no face."""
         square = square_around(known.box)
         patch = cut_patch(image, square)
-        points = self._detector.landmarks(patch)
+        (points,) = self._detector.landmarks(patch[None])
         if not looks_like_a_face(points):
             return None
         box = self._detector.box_of(to_picture(points, square))
