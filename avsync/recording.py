@@ -27,6 +27,9 @@ _MIN_FACE = 40
 # Pictures that change less often per second show lips too rarely. Of 12 real clips, 9 were called suspicious at 1
 # picture per second, 4 at 2, 1 at 5 and none at 10. A file of 10 measures 9.9 or so.
 MIN_PICTURE_RATE = 9.5
+# Where fewer of the new pictures move, the picture is a photograph that was encoded again and again: of the pictures of
+# real clips, nearly all move, of those of such a photograph, next to none.
+MIN_MOVING = 0.3
 # With more of its packets damaged, most of what a file shows is what the decoder made up in between.
 MAX_DAMAGED = 0.1
 
@@ -146,12 +149,17 @@ class Recording:
             if facts is not None and facts.damaged_share > MAX_DAMAGED:
                 damaged = f"{facts.damaged_share:.0%} of the {name} cannot be decoded"
                 raise CannotJudge(Reason.DAMAGED, f"{damaged}; at most {MAX_DAMAGED:.0%} may be damaged")
-        rate, frozen = (self.watch.shown.rate, self.watch.frozen) if self.watch else (None, 0.0)
+        if self.watch is None:
+            return
+        rate, moving = self.watch.shown.rate, self.watch.shown.moving_share
         if rate is not None and rate < MIN_PICTURE_RATE:
             needed = f"at least {MIN_PICTURE_RATE:g} are needed"
             raise CannotJudge(Reason.LOW_FRAME_RATE, f"the picture changes {rate:.1f} times per second; {needed}")
-        if frozen and not found:
-            raise CannotJudge(Reason.LOW_FRAME_RATE, f"the picture stands still for {frozen:.1f} s")
+        if self.watch.frozen and self.watch.tracks and not found:
+            still = f"the picture stands still for {self.watch.frozen:.1f} s while somebody speaks"
+            raise CannotJudge(Reason.LOW_FRAME_RATE, still)
+        if found and moving is not None and moving < MIN_MOVING:
+            raise CannotJudge(Reason.LOW_FRAME_RATE, "the picture hardly ever moves while somebody speaks")
 
     def _all_faces(self, seconds: int, whole: bool) -> Iterator[FaceClip]:
         start, stop = (0.0, float("inf")) if whole else (self.activity.start, self.activity.stop)

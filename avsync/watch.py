@@ -9,7 +9,6 @@ from avsync.clip import SAMPLES, FaceClip
 from avsync.face import Face, FaceTracker, align_faces
 from avsync.face.interface import FaceDetector
 from avsync.media import FPS, RATE, AudioReader, Frame, ShownPictures
-from avsync.media.shown import MAX_STILL
 from avsync.speech import SpeechActivity
 
 # Frames further apart than this (s) have a gap between them.
@@ -19,8 +18,8 @@ _GAP = 1.5 / FPS
 class FaceWatch:
     """Follows the faces on frames and cuts them into clips.
 
-    A face in a gap between frames, or in a picture that stands still for longer than `MAX_STILL` between pictures that
-    move, was not watched: its track ends before, and what comes after is another track.
+    A face in a gap between frames, or in a picture that stands still, was not watched: its track ends before, and what
+    comes after is another track.
 
     Args:
         detector: finds faces and landmarks.
@@ -30,12 +29,13 @@ class FaceWatch:
     Attributes:
         shown: which pictures were new.
         frozen: seconds that were left out because the picture stood still.
+        tracks: faces that were followed so far, also in pictures that were left out.
     """
 
     def __init__(self, detector: FaceDetector, reader: AudioReader, activity: SpeechActivity) -> None:
         self.shown, self.frozen = ShownPictures(), 0.0
         self._detector, self._reader, self._activity = detector, reader, activity
-        self._tracks = self._first = 0  # tracks so far, and those of trackers before this one
+        self.tracks = self._first = 0  # `_first`: those of trackers before this one
         self._tracker, self._pending = FaceTracker(detector), _Pending()
 
     def clips(
@@ -47,14 +47,13 @@ class FaceWatch:
             if last is not None and frame.time - last > _GAP:
                 yield from self._end()
             last = frame.time
-            held, held_seconds, was_still = self.shown.held, self.shown.held_seconds, self.shown.stands_still
-            if self.shown.add(frame) and held_seconds > MAX_STILL and not was_still:
-                yield from self._end_before(held, held_seconds)
+            was_still = self.shown.stands_still
+            self.shown.add(frame)
             if self.shown.stands_still:
                 if was_still:
                     self.frozen += 1 / FPS
                 else:
-                    yield from self._end_before(self.shown.held - 1, self.shown.held_seconds)
+                    yield from self._end_before(self.shown.held, self.shown.held_seconds + 1 / FPS)
                 continue
             self._add(frame)
             if on_second and len(self._pending) % FPS == 0:
@@ -66,13 +65,13 @@ class FaceWatch:
 
     def _add(self, frame: Frame) -> None:
         faces = [replace(face, track=self._first + face.track) for face in self._tracker.update(frame.image)]
-        self._tracks = max([self._tracks, *(face.track + 1 for face in faces)])
+        self.tracks = max([self.tracks, *(face.track + 1 for face in faces)])
         self._pending.add(frame.time, faces)
 
     def _end(self) -> Iterator[FaceClip]:
         """End all tracks, and yield what was seen of them."""
         yield from self._pending.clips(self._reader, self._activity)
-        self._tracker, self._pending, self._first = FaceTracker(self._detector), _Pending(), self._tracks
+        self._tracker, self._pending, self._first = FaceTracker(self._detector), _Pending(), self.tracks
 
     def _end_before(self, held: int, seconds: float) -> Iterator[FaceClip]:
         """End all tracks before the last `held` frames, which show a picture that stood still for so many seconds."""

@@ -1,5 +1,6 @@
 """Isolation: a file can take down nothing but its own worker. Stand-ins replace the detector."""
 
+import mmap
 import os
 import signal
 import socket

@@ -23,6 +23,7 @@ import pytest
 from av.stream import Disposition
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from talking import face
 
 from avsync.errors import CannotJudge, Reason
 from avsync.media import (
@@ -354,9 +355,17 @@ class TestShownPictures:
         write_clip(tmp_path / "clip.mp4", np.repeat(smooth, 5, axis=0), None, crf=28)
         assert self.of([frame.image for frame in frames(tmp_path / "clip.mp4")]).rate == pytest.approx(5, rel=0.1)
 
-    def test_a_photograph_has_no_rate_and_is_no_freeze(self):
+    def test_a_photograph_has_no_rate_and_stands_still(self):
         shown = self.of(np.repeat(self.SCENE[:1], 100, axis=0))
-        assert (shown.rate, shown.repeated_share, shown.stands_still) == (None, 1.0, False)
+        assert (shown.rate, shown.repeated_share, shown.stands_still) == (None, 1.0, True)
+
+    @pytest.mark.parametrize(("of", "share"), [("a photograph", 0), ("a talking face", 1)])
+    def test_pictures_that_only_the_encoder_changes_do_not_move(self, tmp_path, of, share):
+        talking = face(3.0)[[0] * 75 if of == "a photograph" else slice(None)]
+        write_clip(tmp_path / "clip.mp4", talking, None, crf=23)
+        shown = self.of([frame.image for frame in frames(tmp_path / "clip.mp4")])
+        assert shown.repeated_share < 0.1
+        assert shown.moving_share == pytest.approx(share, abs=0.05)
 
     def test_moments_in_which_nothing_moves_do_not_count(self):
         index = np.concatenate([np.arange(50), np.full(20, 49), np.arange(50, 100)])

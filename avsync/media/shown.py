@@ -19,9 +19,9 @@ _REMEMBERED, _RANK = 100, 3
 # A picture that is shown for longer than this (s) stands still: real clips hold one for up to 0.48 s. With a picture
 # that stood still for 1 s and was judged as if it moved, 3 of 20 real clips were called suspicious.
 MAX_STILL = 0.5
-# A picture that stands still is a freeze only after so many that changed by so much; else it may be a photograph, whose
-# encoded pictures differ a little.
-_MOVES, _MOVE = 10, 1.5
+# A picture moves if its block changes by at least this. The new pictures of a photograph, which its encoder made,
+# change less; so do 0.1 % of those of real clips.
+_MOVE = 1.5
 # Pictures of more than this many rows are compared in every second, third, … row and column.
 _ROWS = 360
 # Intervals longer than this many times the median are moments in which nothing moves, not the frame rate.
@@ -46,26 +46,32 @@ class ShownPictures:
         self._moves = 0
         self._intervals: list[float] = []
 
-    def add(self, frame: Frame) -> bool:
-        """Return whether the frame shows a new picture."""
+    def add(self, frame: Frame) -> None:
+        """Count the next frame."""
         last, self._last = self._last, frame.image
         self.count += 1
         if last is None:
             self._since = frame.source_time
-            return True
-        if self._repeats(last, frame.image):
+        elif self._repeats(last, frame.image):
             self.repeats += 1
             self.held += 1
             self.held_seconds = frame.time - self._since
-            return False
-        self._intervals.append(frame.source_time - self._since)
-        self._since, self.held, self.held_seconds = frame.source_time, 0, 0.0
-        return True
+        else:
+            self._intervals.append(frame.source_time - self._since)
+            self._since, self.held, self.held_seconds = frame.source_time, 0, 0.0
 
     @property
     def stands_still(self) -> bool:
-        """Whether pictures that moved have stopped for longer than `MAX_STILL`. A photograph never moved."""
-        return self._moves >= _MOVES and self.held_seconds > MAX_STILL
+        """Whether the last picture is shown for longer than `MAX_STILL`."""
+        return self.held_seconds > MAX_STILL
+
+    @property
+    def moving_share(self) -> float | None:
+        """Share of new pictures that move, 0 to 1; None if there are fewer than 3 new pictures.
+
+        The new pictures of a photograph are what its encoder changed: they do not move.
+        """
+        return self._moves / len(self._intervals) if len(self._intervals) >= _FEW else None
 
     @property
     def rate(self) -> float | None:

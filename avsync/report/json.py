@@ -39,8 +39,8 @@ verdicts[]                  one for each file, in the order they were scored
                             null if it was not measured, or the picture hardly ever changes, as in a photograph
   repeated_share            share of the 25 frames per second there that repeat the picture of the frame before, 0 to 1;
                             null if it was not measured
-  frozen_seconds            seconds there that were left out because the picture stood still between pictures that move;
-                            null if it was not measured
+  frozen_seconds            seconds there that were left out because the picture stood still for more than 0.5 s; null
+                            if it was not measured
   video_gap_seconds         seconds without pictures, in gaps longer than 1 s between timestamps, as far as the pictures
                             were read; null if they were not read
   audio_gap_seconds         seconds without sound between its first and last sample; null if the sound was not read
