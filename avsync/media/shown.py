@@ -26,11 +26,11 @@ _MOVE = 1.5
 _ROWS = 360
 # Intervals longer than this many times the median are moments in which nothing moves, not the frame rate.
 _LONG = 3.0
-_FEW = 3  # intervals, and pictures that moved; fewer tell no rate
+_FEW = 3  # intervals; fewer tell no rate
 
 
 class ShownPictures:
-    """Takes the frames of a stretch in order and tells new pictures from repeated ones.
+    """Takes the frames of a stretch in order; tells new pictures from repeated ones, and whether they move.
 
     Attributes:
         count, repeats: frames so far, and how many of them repeat the picture of the frame before.
@@ -41,9 +41,8 @@ class ShownPictures:
     def __init__(self) -> None:
         self.count, self.repeats, self.held, self.held_seconds = 0, 0, 0, 0.0
         self._last: NDArray[np.uint8] | None = None
-        self._since = 0.0
+        self._since = self._moved = 0.0  # when the last new picture came, and the last that moves
         self._of_block, self._of_picture = _Changes(*_OF_BLOCK), _Changes(*_OF_PICTURE)
-        self._moves = 0
         self._intervals: list[float] = []
 
     def add(self, frame: Frame) -> None:
@@ -51,14 +50,18 @@ class ShownPictures:
         last, self._last = self._last, frame.image
         self.count += 1
         if last is None:
-            self._since = frame.source_time
-        elif self._repeats(last, frame.image):
+            self._since = self._moved = frame.source_time
+            return
+        block, picture = (0.0, 0.0) if frame.image is last else _change(last, frame.image)
+        if self._of_block.is_small(block) & self._of_picture.is_small(picture):
             self.repeats += 1
             self.held += 1
             self.held_seconds = frame.time - self._since
-        else:
-            self._intervals.append(frame.source_time - self._since)
-            self._since, self.held, self.held_seconds = frame.source_time, 0, 0.0
+            return
+        self._since, self.held, self.held_seconds = frame.source_time, 0, 0.0
+        if block >= _MOVE:
+            self._intervals.append(frame.source_time - self._moved)
+            self._moved = frame.source_time
 
     @property
     def stands_still(self) -> bool:
@@ -71,16 +74,18 @@ class ShownPictures:
 
         The new pictures of a photograph are what its encoder changed: they do not move.
         """
-        return self._moves / len(self._intervals) if len(self._intervals) >= _FEW else None
+        new = self.count - 1 - self.repeats
+        return len(self._intervals) / new if new >= _FEW else None
 
     @property
     def rate(self) -> float | None:
-        """New pictures per second while the picture moves, at most those of the frames; None if it hardly ever does.
+        """Pictures that move per second while the picture moves, at most those of the frames; None if it hardly does.
 
-        One over the mean interval between new pictures. Intervals longer than three times the median are left out:
-        nothing moves then. So a photograph has no rate, and five repeats of every picture make a fifth of the rate.
+        One over the mean interval between pictures that move. Intervals longer than three times the median are left
+        out: nothing moves then. So a photograph has no rate, and five repeats of every picture make a fifth of the
+        rate, also if their encoder changes them a little.
         """
-        if min(len(self._intervals), self._moves) < _FEW:
+        if len(self._intervals) < _FEW:
             return None
         intervals = np.array(self._intervals)
         return float(1 / intervals[intervals <= _LONG * np.median(intervals)].mean())
@@ -89,11 +94,6 @@ class ShownPictures:
     def repeated_share(self) -> float:
         """Share of frames that repeat the picture of the frame before, 0 to 1."""
         return self.repeats / max(1, self.count - 1)
-
-    def _repeats(self, last: NDArray[np.uint8], image: NDArray[np.uint8]) -> bool:
-        block, picture = (0.0, 0.0) if image is last else _change(last, image)
-        self._moves += block >= _MOVE
-        return self._of_block.is_small(block) & self._of_picture.is_small(picture)
 
 
 class _Changes:
