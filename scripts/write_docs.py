@@ -15,7 +15,7 @@ from avsync.checks.registry import CHECKS
 from avsync.datasets.registry import DATASETS
 from avsync.encoders.registry import KINDS
 from avsync.evaluate.protocols import PROTOCOLS
-from avsync.face.interface import FACE_DETECTORS, load_face_detector
+from avsync.face.interface import FACE_DETECTORS, Imported
 from avsync.report.csv import DOCS as CSV_DOCS
 from avsync.report.json import DOCS as JSON_DOCS
 from avsync.score.readings import READINGS, Reading
@@ -67,8 +67,8 @@ def _protocols() -> str:
 
 
 def _faces() -> str:
-    detectors = {name: load_face_detector(name) for name in FACE_DETECTORS}
-    rows = ([f"`{name}`", f"`{found.key}`", _first_line(type(found))] for name, found in detectors.items())
+    detectors = {name: made.type for name, made in FACE_DETECTORS.items() if isinstance(made, Imported)}
+    rows = ([f"`{name}`", f"`{found.key}`", _first_line(found)] for name, found in detectors.items())
     return _table(["name", "key", "is"], rows)
 
 

@@ -43,23 +43,24 @@ def convert(
 
 @weights_app.command()
 def pull(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A model of the Hugging Face hub, as shown by 'list'.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name that 'list' shows with 'pull'.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Fetch a model of the Hugging Face hub, after showing its licence."""
-    from avsync.weights.hub import fetch, fetchable, offer, present
+    """Fetch a model of the Hugging Face hub or the web, after showing its licence."""
+    from avsync.weights import hub, web
+    from avsync.weights.catalogue import WEB
 
-    known = fetchable(name)
+    known = hub.fetchable(name)
     if not yes and not sys.stdin.isatty():
         raise UsageError("fetching needs a confirmation, and there is no terminal; confirm with --yes")
-    if place := present(name):
+    if place := web.present(known) if known.kind == WEB else hub.present(name):
         print(f"{name}: already in {place}")
         return
-    offered = offer(known)
+    offered = None if known.kind == WEB else hub.offer(known)
     print(f"{name}: {known.description}")
     print(f"licence: {known.licence}")
     print(f"from:    {known.page}")
-    print(f"size:    {sum(offered.files.values()) / 1e6:.0f} MB")
+    print(f"size:    {(sum(offered.files.values()) if offered else known.size) / 1e6:.0f} MB")
     if not yes:
         typer.confirm("Fetch it under this licence?", abort=True)
-    print(f"{fetch(offered)}: done")
+    print(f"{hub.fetch(offered) if offered else web.fetch(known)}: done")

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from avsync.text import printable
-from avsync.weights.catalogue import BIN, HUB, KNOWN, Known
+from avsync.weights import web
+from avsync.weights.catalogue import BIN, HUB, KNOWN, WEB, Known
 from avsync.weights.folder import describe, folder
 from avsync.weights.hub import present
 
@@ -36,6 +37,8 @@ def print_known(file: TextIO | None = None) -> None:
 def _row(known: Known) -> tuple[str, ...]:
     if known.kind == HUB:
         here, how = present(known.name) is not None, "pull"
+    elif known.kind == WEB:
+        here, how = web.present(known) is not None, "pull"
     else:
         here, how = describe(folder() / f"{known.name}.safetensors").format == known.kind, "convert"
     return known.name, known.description, known.licence, _size(known.size), "yes" if here else "–", how
@@ -51,12 +54,14 @@ def _others() -> Iterator[tuple[str, ...]]:
 
 def _explanation() -> Iterator[str]:
     yield "convert: accept the licence on the authors' page, download the .pt, then run: avsync weights convert FILE"
-    for page in dict.fromkeys(known.page for known in KNOWN.values() if known.kind != HUB):
+    for page in dict.fromkeys(known.page for known in KNOWN.values() if known.kind not in (HUB, WEB)):
         yield f"         {page}"
-    yield "pull:    run: avsync weights pull NAME; its page is https://huggingface.co/NAME"
+    yield "pull:    run: avsync weights pull NAME; its page is https://huggingface.co/NAME, or one of"
+    for page in dict.fromkeys(known.page for known in KNOWN.values() if known.kind == WEB):
+        yield f"         {page}"
     yield f"here:    in {printable(str(folder()))}, or in the cache of huggingface_hub"
     yield "sha256, where it is known:"
-    yield from (f"  {known.sha256}  {known.name}/{BIN}" for known in KNOWN.values() if known.sha256)
+    yield from (f"  {known.sha256}  {known.file or f'{known.name}/{BIN}'}" for known in KNOWN.values() if known.sha256)
 
 
 def _size(size: int) -> str:

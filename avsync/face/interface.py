@@ -4,6 +4,7 @@ To add one: a file with a class that has the members of `FaceDetector`, and a li
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
@@ -44,18 +45,28 @@ class FaceDetector(Protocol):
         """The box that this detector draws around a face with these landmarks, float32 [68, 2]."""
 
 
-def _imported(module: str, name: str) -> Callable[[], FaceDetector]:
-    """Makes the detector of class `name`; imports its module, and the libraries it needs, only then."""
+@dataclass(frozen=True)
+class Imported:
+    """Makes the detector of class `name`; imports its module only then."""
 
-    def make() -> FaceDetector:
-        detector: FaceDetector = getattr(import_module(module), name)()
-        return detector
+    module: str
+    name: str
 
-    return make
+    @property
+    def type(self) -> "type[FaceDetector]":
+        """The class; needs neither the libraries nor the weights of the detector."""
+        found: type[FaceDetector] = getattr(import_module(self.module), self.name)
+        return found
+
+    def __call__(self) -> FaceDetector:
+        """A detector. Raises UsageError if it lacks a package or weights."""
+        return self.type()
 
 
 FACE_DETECTORS: dict[str, Callable[[], FaceDetector]] = {
-    "dlib": _imported("avsync.face.dlib", "DlibFaceDetector"),
+    "dlib": Imported("avsync.face.dlib", "DlibFaceDetector"),
+    "fan": Imported("avsync.face.fan", "FanFaceDetector"),
+    "mesh": Imported("avsync.face.mesh", "MeshFaceDetector"),
 }
 
 
@@ -63,7 +74,7 @@ def load_face_detector(name: str = "dlib") -> FaceDetector:
     """The face detector of that name.
 
     Raises:
-        UsageError: there is no detector of that name.
+        UsageError: there is no detector of that name, or it lacks a package or weights.
     """
     if name not in FACE_DETECTORS:
         raise UsageError(f"no face detector is called {name!r}; choose one of: {', '.join(sorted(FACE_DETECTORS))}")

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-AVHUBERT, AVHALIGN, HUB = "avsync.avhubert/1", "avsync.mlp/1", "Hugging Face"
+AVHUBERT, AVHALIGN, HUB, WEB = "avsync.avhubert/1", "avsync.mlp/1", "Hugging Face", "the web"
 BIN = "pytorch_model.bin"
 LICENCES = {AVHUBERT: "AV-HuBERT, non-commercial research", AVHALIGN: "CC BY-NC-SA 4.0"}
 _PAGES = {AVHUBERT: "https://facebookresearch.github.io/av_hubert/", AVHALIGN: "https://github.com/bit-ml/AVH-Align"}
-_APACHE, _SHARE_ALIKE = "Apache-2.0", "CC BY-SA 3.0"
+_APACHE, _SHARE_ALIKE, _BSD = "Apache-2.0", "CC BY-SA 3.0", "BSD-3-Clause"
+_FACE_ALIGNMENT = "https://github.com/1adrianb/face-alignment"
 # Sizes in float32; AV-HuBERT without the decoder and the optimizer state, which the published files also contain.
 _BASE, _LARGE = 413_000_000, 1_302_000_000
 
@@ -18,11 +19,13 @@ class Known:
     Attributes:
         name: names them on the command line, and their file or folder on this machine.
         description: a few words.
-        kind: the format of the file on this machine; HUB: a folder of the Hugging Face hub, which `pull` may fetch.
+        kind: the format of the file on this machine; HUB: a folder of the Hugging Face hub; WEB: one file of the web.
+            `pull` may fetch the last two.
         size: bytes on this machine, approximately.
         licence: its usual name.
         page: the web page with the licence and the file.
-        sha256: of `BIN`; empty where it is unknown.
+        sha256: of `BIN`, empty where it is unknown; WEB: of the file, always known.
+        url: WEB: the address of the file; its last part names the file on this machine.
     """
 
     name: str
@@ -32,11 +35,17 @@ class Known:
     licence: str
     page: str
     sha256: str = ""
+    url: str = ""
+
+    @property
+    def file(self) -> str:
+        """WEB: the name of the file."""
+        return self.url.rpartition("/")[2]
 
     @property
     def how(self) -> str:
         """How a user gets them."""
-        if self.kind == HUB:
+        if self.kind in (HUB, WEB):
             return f"run: avsync weights pull {self.name}"
         return f"accept the licence at {self.page}, download {self.name}.pt, then run: avsync weights convert FILE"
 
@@ -82,6 +91,39 @@ KNOWN = {
             1_270_000_000,
             _APACHE,
             "d5e490574712ad0a6736923b9ed11d4cd51c78609c36205f704fc4e87b11d2e0",
+        ),
+        # The hash is not on Google's pages; pub.dev's package mediapipe_vision and other public projects name this one.
+        Known(
+            "face_landmarker",
+            "MediaPipe's faces, 478 points",
+            WEB,
+            3_758_596,
+            _APACHE,
+            "https://ai.google.dev/edge/mediapipe/solutions/vision/face_landmarker",
+            "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+            "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/"
+            "face_landmarker.task",
+        ),
+        # The authors put the first digits of the hashes into the names of the files; public projects name the rest.
+        Known(
+            "2DFAN4",
+            "FAN, 68 points of a face",
+            WEB,
+            96_000_000,
+            _BSD,
+            _FACE_ALIGNMENT,
+            "11f355bf0693120222f5955ce3f9dc8fb5763ebb30a47d7906e509490d32e4aa",
+            "https://www.adrianbulat.com/downloads/python-fan/2DFAN4-11f355bf06.pth.tar",
+        ),
+        Known(
+            "s3fd",
+            "S3FD, boxes of faces",
+            WEB,
+            89_843_225,
+            _BSD,
+            _FACE_ALIGNMENT,
+            "619a31681264d3f7f7fc7a16a42cbbe8b23f31a256f75a366e5a1bcd59b33543",
+            "https://www.adrianbulat.com/downloads/python-fan/s3fd-619a316812.pth",
         ),
     )
 }

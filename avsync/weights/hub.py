@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from avsync.errors import UsageError
 from avsync.files import sha256_of
-from avsync.weights.catalogue import BIN, HUB, KNOWN, Known
+from avsync.weights.catalogue import BIN, HUB, KNOWN, WEB, Known
 from avsync.weights.folder import folder
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ def fetchable(name: str) -> Known:
     known = KNOWN.get(name)
     if known is None:
         raise UsageError(f"{name}: not in the list; read its licence, then fetch it yourself (hf download {name})")
-    if known.kind != HUB:
+    if known.kind not in (HUB, WEB):
         raise UsageError(f"{name}: its licence must be accepted by hand; {known.how}")
     return known
 
@@ -95,7 +95,7 @@ def offer(known: Known) -> Offer:
     """
     hub = _library()
     try:
-        info = _within(_PATIENCE, lambda: hub.HfApi().model_info(known.name, files_metadata=True, timeout=_PATIENCE))
+        info = within(_PATIENCE, lambda: hub.HfApi().model_info(known.name, files_metadata=True, timeout=_PATIENCE))
     except Exception as error:  # which errors huggingface_hub and its HTTP client raise depends on their versions
         raise _unreachable(known, error) from error
     files = {file.rfilename: file for file in info.siblings or ()}
@@ -177,7 +177,7 @@ def _unreachable(known: Known, error: Exception) -> UsageError:
     )
 
 
-def _within(seconds: float, ask: Callable[[], T]) -> T:
+def within(seconds: float, ask: Callable[[], T]) -> T:
     """Return or raise what `ask` does, at most `seconds` later: the client's own timeouts count per address."""
     answer: Future[T] = Future()
 
