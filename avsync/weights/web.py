@@ -80,4 +80,6 @@ def _download(known: Known, path: Path) -> str:
                 raise UsageError(f"{known.name}: {known.url} is larger than the published file; nothing was kept")
             digest.update(piece)
             file.write(piece)
+        if answer.length:  # what the server still owes
+            raise HTTPException("the connection broke")
     return digest.hexdigest()
