@@ -81,7 +81,7 @@ class TestThe68Points:
         assert (np.diff(outer[6:, 0]) < 0).all()
 
     def test_lie_on_the_contours_that_mediapipe_names(self):
-        landmarker = pytest.importorskip("mediapipe.tasks.python.vision.face_landmarker", reason="avsync[mesh]")
+        landmarker = pytest.importorskip("mediapipe.tasks.python.vision.face_landmarker", reason="needs avsync[mesh]")
         contours = landmarker.FaceLandmarksConnections
         for part, names in (
             (JAW, ["FACE_OVAL"]),
@@ -119,7 +119,7 @@ def shape():
 
 @pytest.fixture(scope="module")
 def bundle(shape, tmp_path_factory):
-    pytest.importorskip("mediapipe", reason="avsync[mesh]")
+    pytest.importorskip("mediapipe", reason="needs avsync[mesh]")
     import tiny_bundle
 
     return tiny_bundle.write(tmp_path_factory.mktemp("weights") / "face_landmarker.task", shape)

@@ -9,7 +9,6 @@ they are the published ones, by their hash, and then as tensors only (`weights_o
 """
 
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +42,10 @@ class FanFaceDetector:
     key = "fan-68/1"
 
     def __init__(self) -> None:
-        if find_spec("face_alignment") is None:
-            raise UsageError("--faces fan needs the package face_alignment: pip install 'avsync[fan]'")
+        try:
+            import face_alignment  # noqa: F401
+        except ImportError as error:  # it, or a library of one of its own libraries
+            raise UsageError(f"--faces fan needs face_alignment ({error}): pip install 'avsync[fan]'") from error
         own = (_downloads_of_torch(),)
         self._points, self._boxes = published_file("2DFAN4", own), published_file("s3fd", own)
         self._device = _device()
