@@ -1,16 +1,21 @@
 """What a child process does to itself first: give up the network and new privileges, and end with its parent.
 
-Each step is one of Linux and is left out elsewhere, or where the kernel refuses it. No library is needed: the calls go
-through ctypes. Call them before anything starts a thread, which importing numpy does.
+Steps of Linux are left out elsewhere, or where the kernel refuses them. No library is needed: the calls go through
+ctypes. Call them before anything starts a thread, which importing numpy does, and before PyTorch is imported, which
+takes seconds in which the parent may end.
 """
 
 import ctypes
 import errno
 import os
+import pickle
 import platform
 import signal
 import sys
+from multiprocessing import parent_process
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
@@ -50,6 +55,32 @@ def end_with(parent: int) -> None:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if sys.platform != "win32" and os.getppid() != parent:
         os._exit(1)
+
+
+def run_pickled(call: bytes, by_kernel: bool, *arguments: Any) -> None:
+    """The target of a process that multiprocessing spawns: it makes a call, and ends when its parent ends in any way.
+
+    A thread waits for the other end of the pipe that multiprocessing keeps.
+
+    Args:
+        call: a pickled function. Its module is imported here, after the steps above: multiprocessing imports that of a
+            target before.
+        by_kernel: on Linux, let the kernel end the process too, also while native code runs. Only for a process that
+            was started by the main thread, because the kernel waits for the thread.
+        arguments: of the call.
+    """
+    parent = parent_process()
+    assert parent is not None  # multiprocessing started it
+    assert parent.pid is not None
+    if by_kernel:
+        end_with(parent.pid)
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+    pickle.loads(call)(*arguments)
 
 
 def close_network() -> bool:

@@ -57,6 +57,8 @@ def _verb(verb: str, tree: Path, folder: Path, kills: int, seed: int) -> int:
     print(
         f"{verb}: {kills} kills ({in_time} before the end of a run of {seconds:.0f} s) in {chains} chains: "
         f"{differ} other results, {len(orphans)} orphans, {len(left)} files left over; full disk: {full}",
+        *orphans,
+        sep="\n",
         flush=True,
     )
     return differ + len(orphans) + len(left) + (full not in ("same result after it", "not tried"))

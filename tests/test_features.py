@@ -515,3 +515,22 @@ list(run_jobs(endless, lambda: next(jobs, None), 2))
         while time.monotonic() < until and any(Path("/proc", path.name).exists() for path in running):
             time.sleep(0.05)
         assert not [path.name for path in running if Path("/proc", path.name).exists()]
+
+    def test_nor_one_that_has_not_imported_all_it_needs(self, tmp_path):
+        (tmp_path / "slow.py").write_text(
+            "import os, pathlib, time\n"
+            "if os.environ.setdefault('MAIN', str(os.getpid())) != str(os.getpid()):\n"
+            f"    (pathlib.Path({str(tmp_path)!r}) / f'{{os.getpid()}}.pid').touch()\n"
+            "    time.sleep(60)\n"
+            "def work(job): ...\n"
+        )
+        code = "import slow; from avsync.features.workers import run_jobs; list(run_jobs(slow.work, lambda: 1, 2))"
+        main = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
+        while not (running := list(tmp_path.glob("*.pid"))):
+            time.sleep(0.05)
+        main.kill()
+        main.wait()
+        until = time.monotonic() + 5
+        while time.monotonic() < until and any(Path("/proc", path.stem).exists() for path in running):
+            time.sleep(0.05)
+        assert not [path.stem for path in running if Path("/proc", path.stem).exists()]

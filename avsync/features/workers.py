@@ -1,11 +1,12 @@
 """Processes that work on jobs side by side. A job gives any number of results, and memory stays bounded."""
 
-import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
-from multiprocessing import get_context, parent_process
+from functools import partial
+from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from traceback import format_exc
@@ -14,7 +15,7 @@ from typing import Any, TypeVar, cast
 import torch
 
 from avsync.errors import AvsyncError
-from avsync.processes import end_with
+from avsync.processes import run_pickled
 
 Result = TypeVar("Result")
 
@@ -97,42 +98,20 @@ class _Pool:
         context = get_context("spawn")  # forked processes would inherit torch's threads, and hang
         ours, theirs = context.Pipe()
         in_main = threading.current_thread() is threading.main_thread()
-        process = context.Process(target=_serve, args=(theirs, self._work, in_main), daemon=True)
+        serve = pickle.dumps(partial(_serve, work=self._work))
+        process = context.Process(target=run_pickled, args=(serve, in_main, theirs), daemon=True)
         process.start()
         theirs.close()
         self._processes[ours] = process
         return ours
 
 
-def die_with_parent(*, by_kernel: bool) -> None:
-    """End this process, started by multiprocessing, when the process that started it ends in any way.
-
-    A thread waits for the other end of the pipe that multiprocessing keeps.
-
-    Args:
-        by_kernel: on Linux, let the kernel end it too, also while native code runs. Only for a process that was started
-            by the main thread, because the kernel waits for the thread.
-    """
-    parent = parent_process()
-    assert parent is not None  # multiprocessing started it
-    assert parent.pid is not None
-    if by_kernel:
-        end_with(parent.pid)
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def _died() -> AvsyncError:
     return AvsyncError("a worker process died, perhaps for lack of memory; try again with fewer workers")
 
 
-def _serve(connection: Connection, work: Callable[[Any], Iterable[Any]], in_main: bool) -> None:
+def _serve(connection: Connection, work: Callable[[Any], Iterable[Any]]) -> None:
     """The life of a worker: it ends when the main process closes its end of the connection, or dies."""
-    die_with_parent(by_kernel=in_main)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process, which then ends this one
     torch.set_num_threads(1)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
