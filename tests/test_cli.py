@@ -20,7 +20,7 @@ from avsync import cli
 from avsync.checks.registry import CHECKS
 from avsync.datasets.registry import DATASETS
 from avsync.datasets.roles import role
-from avsync.errors import UsageError
+from avsync.errors import Reason, UsageError
 from avsync.isolation import detector as isolated
 from avsync.report import ReportStream
 from avsync.score.readings import readings_of
@@ -385,6 +385,28 @@ class TestResume:
         result = run("score", "a.mp4", "b/dubbed.MOV", "x[1].mp4", "--output", "x.jsonl", "--resume", "--json-lines")
         assert [json.loads(line)["path"] for line in result.stdout.splitlines()] == ["a.mp4", "x[1].mp4"]
         assert self.paths(clips / "x.jsonl") == ["b/dubbed.MOV", "a.mp4", "x[1].mp4"]
+
+    @pytest.mark.parametrize("name", ["x.jsonl", "x.csv"])
+    @pytest.mark.parametrize("reason", ["timed_out", "out_of_memory", "crashed"])
+    def test_a_file_that_may_be_judged_by_another_run_is_judged_again(self, clips, name, reason):
+        report, refusing, judge = Path(name), {"a.mp4"}, stand_in.Detector()
+
+        def write(*paths):
+            with ReportStream(report, judge.checks, ["agreement"], {"level": 0.05}, resume=True) as stream:
+                missing = stream.missing(map(Path, paths))
+                for path in missing:
+                    refused = judge.refuse(path, Reason(reason), "this time")
+                    stream.add(refused if str(path) in refusing else judge.score(path))
+                return [str(path) for path in missing], stream.all_judged
+
+        assert write("a.mp4", "b/dubbed.MOV") == (["a.mp4", "b/dubbed.MOV"], False)
+        assert write("b/dubbed.MOV") == ([], True)
+        assert self.paths(report) == ["a.mp4", "b/dubbed.MOV"]
+        assert write("a.mp4", "b/dubbed.MOV") == (["a.mp4"], False)
+        refusing.clear()
+        assert write("a.mp4", "b/dubbed.MOV") == (["a.mp4"], True)
+        assert write("a.mp4", "b/dubbed.MOV") == ([], True)
+        assert self.paths(report) == ["b/dubbed.MOV", "a.mp4"]
 
     def test_the_status_counts_files_of_the_report_that_could_not_be_judged(self, clips):
         assert run("score", "missing.mp4", "--output", "x.csv").exit_code == 1

@@ -56,7 +56,7 @@ def score(
         typer.Option(
             "--resume",
             help="Go on with the .jsonl or .csv report of a run that was stopped: files in it that have not changed "
-            "are not judged again, nor printed.",
+            "are not judged again, nor printed, unless they took too long or too much memory, or crashed.",
         ),
     ] = False,
     jobs: Jobs = 1,

@@ -8,13 +8,13 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from avsync.errors import UsageError
+from avsync.errors import Reason, UsageError
 from avsync.files import write_whole
 from avsync.report.csv import csv_columns, csv_header, csv_rows
 from avsync.report.jsonl import to_line
@@ -22,6 +22,8 @@ from avsync.score.verdict import Verdict
 
 _SCHEMA = "avsync.resume/1"
 SUFFIXES = (".jsonl", ".csv")
+# Refusals that are not about the file alone: the next run may have more time or memory, or another avsync.
+_PASSING = (Reason.TIMED_OUT, Reason.OUT_OF_MEMORY, Reason.CRASHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class _Entry:
     size: int
     mtime_ns: int
     judged: bool
+    again: bool  # whether the next run may be able to judge it
     end: int
 
 
@@ -73,17 +76,13 @@ class ReportStream:
     def missing(self, paths: Iterable[Path]) -> list[Path]:
         """Return the files that are to be judged, and prepare the report for them.
 
-        The rows of files that have changed are removed.
+        The rows of files that have changed, took too long or too much memory or crashed their worker are removed.
 
         Raises:
             UsageError: the report cannot be written.
         """
         self._identities = {str(path): _identity(path) for path in paths}
-        kept = [
-            entry
-            for entry in self._entries
-            if self._identities.get(entry.path, (entry.size, entry.mtime_ns)) == (entry.size, entry.mtime_ns)
-        ]
+        kept = [entry for entry in self._entries if self._stays(entry)]
         try:
             self._rewrite(kept)
             self._files = [FileIO(path, "ab") for path in (self._path, self._log_path)]
@@ -108,7 +107,8 @@ class ReportStream:
         size, mtime_ns = self._identities.get(verdict.path, (-1, 0))
         report, log = self._files
         end = self._end + len(text)
-        entry = _Entry(verdict.path, size, mtime_ns, verdict.verdict != "cannot_judge", end)
+        judged, again = verdict.verdict != "cannot_judge", verdict.reason in _PASSING
+        entry = _Entry(verdict.path, size, mtime_ns, judged, again, end)
         try:
             _append(report, text)
             _append(log, _line(asdict(entry)))
@@ -125,6 +125,12 @@ class ReportStream:
     ) -> None:
         for file in self._files:
             file.close()
+
+    def _stays(self, entry: _Entry) -> bool:
+        """Whether the rows of a file stay in the report: those of files that were not asked for do."""
+        if entry.path not in self._identities:
+            return True
+        return not entry.again and self._identities[entry.path] == (entry.size, entry.mtime_ns)
 
     def _read(self) -> list[_Entry]:
         """The files of the report as it is, up to the first that is not whole."""
@@ -164,7 +170,7 @@ class ReportStream:
         content, self._entries = self._head, []
         for entry in kept:
             content += old[starts[entry.path] : entry.end]
-            self._entries.append(_Entry(entry.path, entry.size, entry.mtime_ns, entry.judged, len(content)))
+            self._entries.append(replace(entry, end=len(content)))
         lines = [_line(self._first), *(_line(asdict(entry)) for entry in self._entries)]
         self._end = len(content)
         for path, whole in ((self._path, content), (self._log_path, b"".join(lines))):
