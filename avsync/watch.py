@@ -13,6 +13,9 @@ from avsync.speech import SpeechActivity
 
 # Frames further apart than this (s) have a gap between them.
 _GAP = 1.5 / FPS
+# Frames that wait until their faces are looked for, at most. The length of a clip is a multiple of it, and so changes
+# no face.
+_WAITING = FPS
 
 
 class FaceWatch:
@@ -36,7 +39,7 @@ class FaceWatch:
         self.shown, self.frozen = ShownPictures(), 0.0
         self._detector, self._reader, self._activity = detector, reader, activity
         self.tracks = self._first = 0  # `_first`: those of trackers before this one
-        self._tracker, self._pending = FaceTracker(detector), _Pending()
+        self._tracker, self._waiting, self._pending = FaceTracker(detector), list[Frame](), _Pending()
 
     def clips(
         self, frames: Iterable[Frame], longest: int, on_second: Callable[[float], None] | None = None
@@ -55,27 +58,35 @@ class FaceWatch:
                 else:
                     yield from self._end_before(self.shown.held, self.shown.held_seconds + 1 / FPS)
                 continue
-            self._add(frame)
-            if on_second and len(self._pending) % FPS == 0:
-                on_second(frame.time)
+            self._waiting.append(frame)
+            if len(self._waiting) == _WAITING:
+                self._look()
+                if on_second:
+                    on_second(frame.time)
             if len(self._pending) == longest:
                 yield from self._pending.clips(self._reader, self._activity)
                 self._pending = _Pending()
-        yield from self._pending.clips(self._reader, self._activity)
+        yield from self._end()
 
-    def _add(self, frame: Frame) -> None:
-        faces = [replace(face, track=self._first + face.track) for face in self._tracker.update(frame.image)]
-        self.tracks = max([self.tracks, *(face.track + 1 for face in faces)])
-        self._pending.add(frame.time, faces)
+    def _look(self) -> None:
+        """Find the faces on the frames that wait for it."""
+        found = self._tracker.update([frame.image for frame in self._waiting])
+        for frame, faces in zip(self._waiting, found, strict=True):
+            faces = [replace(face, track=self._first + face.track) for face in faces]
+            self.tracks = max([self.tracks, *(face.track + 1 for face in faces)])
+            self._pending.add(frame.time, faces)
+        self._waiting.clear()
 
     def _end(self) -> Iterator[FaceClip]:
         """End all tracks, and yield what was seen of them."""
+        self._look()
         yield from self._pending.clips(self._reader, self._activity)
         self._tracker, self._pending, self._first = FaceTracker(self._detector), _Pending(), self.tracks
 
     def _end_before(self, held: int, seconds: float) -> Iterator[FaceClip]:
         """End all tracks before the last `held` frames, which show a picture that stood still for so many seconds."""
         self.frozen += seconds
+        self._look()
         self._pending.drop(held)
         yield from self._end()
 

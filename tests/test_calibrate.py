@@ -117,7 +117,7 @@ class TestWhatIsWritten:
         setup = load_setup(weights, trim="paper", calibrating=True)
         calibrate(open_dataset(tree(*PEOPLE)), setup, tmp_path / "paper.safetensors")
         made = load_checkpoint(tmp_path / "paper.safetensors").notes["calibration"]["conditions"]
-        assert made == {"trim": "paper", "faces": "dlib-68/1", "version": VERSION}
+        assert made == {"trim": "paper", "faces": "dlib-68/2", "version": VERSION}
         assert load_setup(tmp_path / "paper.safetensors", trim="paper").calibration is not None
         with pytest.raises(UsageError, match="run avsync calibrate ROOT --trim default"):
             load_setup(tmp_path / "paper.safetensors")

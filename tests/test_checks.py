@@ -166,7 +166,7 @@ class TestBackbone:
         """Features of the four people."""
         folder = tmp_path_factory.mktemp("store")
         backbone = load_backbone("temporal")
-        extract(open_dataset(tree), backbone, FeatureStore(folder, backbone.key, "default", "dlib-68/1"))
+        extract(open_dataset(tree), backbone, FeatureStore(folder, backbone.key, "default", "dlib-68/2"))
         return folder
 
     @pytest.fixture
@@ -298,7 +298,7 @@ class TestCalibration:
         checkpoint = load_checkpoint(EMBEDDED)
         checkpoint.notes["calibration"]["conditions"]["faces"] = "other/1"
         save_checkpoint(checkpoint.model, tmp_path / "other.safetensors", checkpoint.notes)
-        with pytest.raises(UsageError, match=r"face detector other/1, asked with dlib-68/1: run avsync calibrate ROOT"):
+        with pytest.raises(UsageError, match=r"face detector other/1, asked with dlib-68/2: run avsync calibrate ROOT"):
             load_setup(tmp_path / "other.safetensors")
 
     def test_that_lacks_a_check_is_refused_and_the_others_are_named(self, tmp_path):

@@ -525,7 +525,7 @@ class TestAFaceDetector:
 
     def test_needs_a_calibration_of_its_own(self):
         with pytest.raises(
-            UsageError, match="face detector dlib-68/1, asked with dlib-68-thorough/1: run avsync calib"
+            UsageError, match="face detector dlib-68/2, asked with dlib-68-thorough/1: run avsync calib"
         ):
             Detector(faces="thorough")
 

@@ -26,6 +26,7 @@ from avsync.face import (
     to_picture,
 )
 from avsync.face.crop import cut_patch, similarity, square_around
+from avsync.face.dlib import DlibFaceDetector
 from avsync.face.landmarks import (
     BROWS,
     EYES,
@@ -78,8 +79,7 @@ def turned(picture, degrees=0.0, scale=1.0, shift=(0.0, 0.0)):
 
 
 def follow(detector, pictures):
-    tracker = FaceTracker(detector)
-    return [tracker.update(np.ascontiguousarray(picture)) for picture in pictures]
+    return FaceTracker(detector).update([np.ascontiguousarray(picture) for picture in pictures])
 
 
 def landmarks(face):
@@ -175,6 +175,46 @@ class TestFollowing:
         assert all(face.seen for face in faces)
         where = np.array([landmarks(face).mean(axis=0) for face in faces])
         np.testing.assert_allclose(np.diff(where, axis=0), np.tile([-4, 0], (24, 1)), atol=2.5)
+
+    def test_a_still_face_has_one_square_and_a_face_that_moves_has_more(self, detector, photo):
+        """A square is drawn anew once the face has left its middle by a tenth of its width, some 10 pixels."""
+        still = {tuple(face.square) for (face,) in follow(detector, [photo[0:260, 80:380]] * 30)}
+        moving = [face for (face,) in follow(detector, [photo[0:260, x : x + 300] for x in range(40, 100)])]
+        assert len(still) == 1
+        assert 4 <= len({tuple(face.square) for face in moving}) <= 10
+        middles = np.array([landmarks(face).mean(axis=0) - face.square[:2] - face.square[2] / 2 for face in moving])
+        assert np.ptp(middles[:, 0]) < 16
+
+    @pytest.mark.parametrize("count", [1, 7])
+    def test_faces_are_the_same_however_many_pictures_are_followed_at_a_time(self, detector, photo, count):
+        pan = [np.ascontiguousarray(photo[0:260, x : x + 300]) for x in range(40, 140, 2)]
+        tracker = FaceTracker(detector)
+        parts = [faces for start in range(0, 50, count) for faces in tracker.update(pan[start : start + count])]
+        for (one,), (other,) in zip(parts, follow(detector, pan), strict=True):
+            np.testing.assert_array_equal(one.square, other.square)
+            np.testing.assert_array_equal(one.points, other.points)
+            assert (one.track, one.seen) == (other.track, other.seen)
+
+    def test_the_picture_is_searched_every_second_while_the_face_is_seen(self, photo):
+        """Every other time at the size that its face needs: 200 pixels, of which 100 are enough."""
+        searched = []
+
+        class Watched(DlibFaceDetector):
+            def find(self, image):
+                searched.append(image.shape[0])
+                return super().find(image)
+
+        follow(Watched(), [resized(photo, 1024)] * 100)
+        assert searched == [1024, pytest.approx(512, rel=0.1), 1024, pytest.approx(512, rel=0.1)]
+
+    def test_a_small_face_beside_a_large_one_is_found_within_two_seconds(self, detector, photo):
+        large = np.full((512, 702), 100, np.uint8)
+        large[:, :512] = resized(photo, 1024)[:512, 192:704]
+        both = large.copy()
+        both[:240, 512:] = photo[:240, 130:320]
+        faces = follow(detector, [large] * 5 + [both] * 50)
+        assert len(faces[4]) == 1
+        assert len(faces[-1]) == 2
 
     def test_two_faces_are_two_tracks(self, detector, portrait):
         both = np.concatenate([portrait, portrait[:, ::-1]], axis=1)
@@ -353,7 +393,7 @@ class TestLandmarks:
 
 class TestDetectors:
     def test_dlib_is_the_default(self):
-        assert load_face_detector().key == load_face_detector("dlib").key == "dlib-68/1"
+        assert load_face_detector().key == load_face_detector("dlib").key == "dlib-68/2"
         assert "dlib" in FACE_DETECTORS
 
     def test_an_unknown_name_is_refused_with_the_known_ones(self):

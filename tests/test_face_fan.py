@@ -205,7 +205,7 @@ class TestWithThePackage:
         assert isinstance(detector.find(np.zeros((64, 64), np.uint8)), list)
 
     def test_the_embedded_model_needs_a_calibration_of_its_own(self, published):
-        with pytest.raises(UsageError, match="detector dlib-68/1, asked with fan-68/1: run avsync calibrate ROOT"):
+        with pytest.raises(UsageError, match="detector dlib-68/2, asked with fan-68/1: run avsync calibrate ROOT"):
             Detector(faces="fan")
 
 

@@ -242,7 +242,7 @@ class TestWhatItNeeds:
 
 class TestWithTheChecks:
     def test_the_embedded_model_needs_a_calibration_of_its_own(self, detector):
-        with pytest.raises(UsageError, match="detector dlib-68/1, asked with mesh-68/1: run avsync calibrate ROOT"):
+        with pytest.raises(UsageError, match="detector dlib-68/2, asked with mesh-68/1: run avsync calibrate ROOT"):
             Detector(faces="mesh")
 
     def test_it_calibrates_and_scores(self, detector, tmp_path):

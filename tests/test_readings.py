@@ -176,8 +176,8 @@ class TestPublishedReadings:
 def clip():
     """Three seconds of the demo's talking face."""
     said = speak(3.0, seed=0)
-    tracker = FaceTracker(load_face_detector())
-    faces = [tracker.update(picture[..., 1])[0] for picture in talk(said.opening, said.width, seed=0)]
+    pictures = [picture[..., 1] for picture in talk(said.opening, said.width, seed=0)]
+    faces = [face for (face,) in FaceTracker(load_face_detector()).update(pictures)]
     points = np.array([face.points for face in faces])
     return FaceClip(
         track=0,

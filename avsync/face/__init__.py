@@ -14,7 +14,8 @@ from avsync.face.crop import (
     to_picture,
 )
 from avsync.face.interface import FACE_DETECTORS, FaceDetector, load_face_detector
-from avsync.face.track import Face, FaceTracker
+from avsync.face.runs import Face
+from avsync.face.track import FaceTracker
 
 __all__ = [
     "FACE_DETECTORS",

@@ -48,3 +48,8 @@ def distance(a: Box, b: Box) -> float:
     """Distance between the centres, in widths of `b`."""
     (ax, ay), (bx, by) = centre(a), centre(b)
     return hypot(ax - bx, ay - by) / (b[2] - b[0])
+
+
+def growth(a: Box, b: Box) -> float:
+    """Width of `a` over that of `b`."""
+    return (a[2] - a[0]) / (b[2] - b[0])

@@ -49,6 +49,15 @@ def cut_patch(image: NDArray[np.uint8], square: NDArray[np.int64]) -> NDArray[np
     return np.asarray(Image.fromarray(cut).resize((PATCH_SIDE, PATCH_SIDE), Image.Resampling.BILINEAR))
 
 
+def at_most(image: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], float]:
+    """The picture with its longer side at most `side` pixels, its rows one after another, and how far it was shrunk."""
+    scale = max(image.shape) / side
+    if scale <= 1:
+        return np.ascontiguousarray(image), 1.0  # dlib misreads arrays whose rows do not follow each other
+    size = (max(1, round(image.shape[1] / scale)), max(1, round(image.shape[0] / scale)))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)), scale
+
+
 def to_picture(points: NDArray[np.float32], squares: NDArray[np.int64]) -> NDArray[np.float32]:
     """Points in patch pixels, float32 [..., n, 2], in pixels of the picture; `squares` int [..., 3]."""
     scale = squares[..., None, 2:] / PATCH_SIDE

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from avsync.face.boxes import Box, best_match, centre
-from avsync.face.crop import CONTEXT, PATCH_SIDE
+from avsync.face.crop import CONTEXT, PATCH_SIDE, at_most
 
 # The HOG detector finds faces of 80 px and more: at this size they are at least an eighth of the picture's width.
 _HOG_SIDE = 640
@@ -32,19 +32,19 @@ _IN_PATCH = [round(PATCH_SIDE / 2 + sign * PATCH_SIDE / (2 * CONTEXT)) for sign 
 class DlibFaceDetector:
     """The HOG detector, the stronger mmod network for a harder look, and the 68-point predictor."""
 
-    key = "dlib-68/1"
+    key = "dlib-68/2"
 
     def find(self, image: NDArray[np.uint8]) -> list[Box]:
         """Boxes of the frontal faces of a grey picture, uint8 [H, W]."""
-        small, scale = _at_most(image, _HOG_SIDE)
+        small, scale = at_most(image, _HOG_SIDE)
         return [_box(r, scale) for r in _hog()(small, 0)]
 
     def find_harder(self, image: NDArray[np.uint8]) -> list[Box]:
         """Boxes of faces that the HOG detector misses (small, turned or partly covered); some hundred times slower."""
-        small, scale = _at_most(image, _HARDER_SIDE)
+        small, scale = at_most(image, _HARDER_SIDE)
         found = _hog()(small, 1)
         if not found:
-            small, scale = _at_most(image, _MMOD_SIDE)
+            small, scale = at_most(image, _MMOD_SIDE)
             found = self._strong(small)
         return [_box(r, scale) for r in found]
 
@@ -107,15 +107,6 @@ def _model_file(name: str) -> Path:
     assert spec is not None, "a dependency of avsync"
     assert spec.submodule_search_locations
     return Path(spec.submodule_search_locations[0]) / "models" / name
-
-
-def _at_most(image: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], float]:
-    """The picture with its longer side at most `side` pixels, and by how much it was shrunk."""
-    scale = max(image.shape) / side
-    if scale <= 1:
-        return np.ascontiguousarray(image), 1.0  # dlib misreads arrays whose rows do not follow each other
-    size = (round(image.shape[1] / scale), round(image.shape[0] / scale))
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)), scale
 
 
 def _within(box: list[int], shape: tuple[int, ...]) -> Box:

@@ -20,7 +20,7 @@ class FaceDetector(Protocol):
 
     @property
     def key(self) -> str:
-        """Names detector, landmarks and version, as "dlib-68/1"; part of the keys of caches and calibrations.
+        """Names detector, landmarks and version, as "dlib-68/2"; part of the keys of caches and calibrations.
 
         Change it whenever the same picture gives other boxes or landmarks than before.
         """

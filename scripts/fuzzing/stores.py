@@ -67,7 +67,7 @@ class Stores:
 
 
 def _open(folder: Path) -> FeatureStore:
-    return FeatureStore(folder, "fuzz", "default", "dlib-68/1")
+    return FeatureStore(folder, "fuzz", "default", "dlib-68/2")
 
 
 def _fill(store: FeatureStore) -> None:
