@@ -9,6 +9,8 @@ import numpy as np
 from av.container import OutputContainer
 from numpy.typing import NDArray
 
+from avsync.files import unfinished
+
 
 def write_clip(
     path: Path,
@@ -29,13 +31,8 @@ def write_clip(
         rate: samples per second.
         crf: quality of x264, 0 (lossless) to 51.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with av.open(f"file:{partial}", "w", format="mp4") as container:
-            _mux(container, pictures, waveform, Fraction(fps).limit_denominator(1001), rate, crf)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with unfinished(path) as partial, av.open(f"file:{partial}", "w", format="mp4") as container:
+        _mux(container, pictures, waveform, Fraction(fps).limit_denominator(1001), rate, crf)
 
 
 def _mux(
