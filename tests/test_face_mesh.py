@@ -4,6 +4,7 @@ The real model cannot be shipped. A tiny one in the same format (tiny_bundle.py)
 it.
 """
 
+import pickle
 import re
 import subprocess
 import sys
@@ -196,6 +197,10 @@ class TestTheDetector:
     def test_the_same_picture_gives_the_same_points(self, detector):
         first, second = (detector.landmarks(face(1.0)[:3]) for _ in range(2))
         np.testing.assert_array_equal(first, second)
+
+    def test_travels_to_worker_processes(self, detector):
+        there = pickle.loads(pickle.dumps(detector))
+        np.testing.assert_array_equal(there.landmarks(GREY[None]), detector.landmarks(GREY[None]))
 
     def test_nothing_is_written_to_standard_error(self, bundle):
         code = (
