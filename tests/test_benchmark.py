@@ -1,0 +1,182 @@
+"""The benchmarks on made-up verdicts and tiny clips: shares at a level, kinds of fakes, and degraded clips."""
+
+import argparse
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avsync.datasets import ClipRecord
+from avsync.errors import Reason
+from avsync.evaluate import to_markdown
+from avsync.media import RATE, Sound, frames, write_clip
+from avsync.score.verdict import CheckResult, Verdict
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+
+import benchmark_degraded
+from benchmark.degrade import steps
+from benchmark.fakes import level_tables
+from benchmark.levels import found, reliability
+
+CHECKS = ("lips", "face")
+
+
+def verdict(p=None, **checks):
+    """A verdict with a p-value, and with one for each check given; without a p-value the clip is refused."""
+    judged = {name: CheckResult(p_value=checks.get(name)) for name in CHECKS}
+    if p is None:
+        return Verdict("a.mp4", "cannot_judge", reason=Reason.NO_FACE, checks=judged)
+    return Verdict("a.mp4", "suspicious" if p <= 0.05 else "consistent", p_value=p, anomaly_score=1 - p, checks=judged)
+
+
+def people(verdicts):
+    return [(f"id{number}", verdict) for number, verdict in enumerate(verdicts)]
+
+
+class TestReliability:
+    def test_counts_p_values_at_or_below_each_level(self):
+        clips = people(verdict(p) for p in (0.01, 0.05, 0.0501, 0.2, 0.9))
+        row = reliability(clips, ())[0]
+        assert (row["p-value of"], row["clips"], row["people"]) == ("verdict", 5, 5)
+        shares = {name: cell.value for name, cell in row.items() if name.startswith("p ≤")}
+        assert shares == {"p ≤ 0.01": 0.2, "p ≤ 0.02": 0.2, "p ≤ 0.05": 0.4, "p ≤ 0.1": 0.6, "p ≤ 0.2": 0.8}
+
+    def test_each_check_has_the_clips_that_it_scored(self):
+        rows = reliability(people([verdict(0.5, lips=0.01), verdict(0.5, lips=0.5, face=0.04), verdict()]), CHECKS)
+        assert [(row["p-value of"], row["clips"]) for row in rows] == [("verdict", 2), ("lips", 2), ("face", 1)]
+        assert [row["p ≤ 0.05"].value for row in rows] == [0.0, 0.5, 1.0]
+
+    def test_intervals_are_by_person(self):
+        clips = [("a", verdict(0.01))] * 50 + [("b", verdict(0.9))] * 50
+        row = reliability(clips, ())[0]
+        assert row["people"] == 2
+        assert (row["p ≤ 0.01"].low, row["p ≤ 0.01"].high) == (0.0, 1.0)
+
+    def test_without_a_p_value_the_share_is_unknown(self):
+        assert "| face | 0 | 0 | – |" in to_markdown({"": reliability(people([verdict(0.5, lips=0.5)]), CHECKS)})
+
+
+class TestFound:
+    def test_all_shares_of_a_row_are_of_the_clips_with_a_verdict(self):
+        clips = people(
+            [verdict(0.04, lips=0.5, face=0.01), verdict(0.5, lips=0.05), verdict(0.5, face=0.06), verdict()]
+        )
+        (row,) = found({"fakes": clips}, CHECKS, 0.05)
+        assert row["judged"] == "3/4"
+        assert [row[name].value for name in ("verdict", *CHECKS)] == pytest.approx([1 / 3, 1 / 3, 1 / 3])
+
+    def test_kinds_of_fakes_are_told_apart(self):
+        kinds = [
+            ("real", "RealVideo-RealAudio", "real"),
+            ("fake", "FakeVideo-RealAudio", "Wav2Lip"),
+            ("fake", "FakeVideo-FakeAudio", "OmniTalker"),
+            ("fake", "RealVideo-FakeAudio", "MTL"),
+            ("fake", "RealVideo-FakeAudio", "audio-swap"),
+        ]
+        records = [
+            ClipRecord(Path(f"{n}.mp4"), f"{n}.mp4", label, kind, method, f"id{n}", f"id{n}")
+            for n, (label, kind, method) in enumerate(kinds)
+        ]
+        p_values = [verdict(0.5), verdict(0.01), verdict(0.5), verdict(0.5), verdict(0.02)]
+        verdicts = {record.name: one for record, one in zip(records, p_values, strict=True)}
+        by_kind, real = level_tables(records, verdicts, ()).values()
+        assert [(row["judged"], row["verdict"].value) for row in by_kind] == [
+            ("2/2", 0.5),
+            ("1/1", 0.0),
+            ("1/1", 1.0),
+            ("1/1", 0.0),
+        ]
+        assert real[0]["clips"] == 1
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A second of a moving square of 64 × 48, and a tone that rises."""
+    path = tmp_path_factory.mktemp("clips") / "clip.mp4"
+    pictures = np.full((25, 48, 64, 3), (90, 120, 60), np.uint8)
+    for index, picture in enumerate(pictures):
+        picture[10:30, index : index + 20] = (230, 180, 140)
+    seconds = np.arange(RATE) / RATE
+    tone = 0.3 * np.sin(2 * np.pi * (200 + 900 * seconds) * seconds)
+    write_clip(path, pictures, tone.astype(np.float32))
+    return path
+
+
+def degraded(clip, name, tmp_path):
+    target = tmp_path / "clip.mp4"
+    dict(steps(name))[name](clip, target, random.Random(0))
+    return target
+
+
+def seen(path):
+    return np.stack([frame.image for frame in frames(path)]).astype(float)
+
+
+def heard(path):
+    return np.concatenate(list(Sound(path).blocks()))[:RATE]
+
+
+class TestDegrade:
+    @pytest.mark.parametrize(("name", "shape"), [("x264 crf 38", (48, 64)), ("half size", (24, 32))])
+    def test_pictures_are_encoded_again_and_the_sound_stays(self, clip, name, shape, tmp_path):
+        target = degraded(clip, name, tmp_path)
+        assert [frame.time for frame in frames(target)] == [frame.time for frame in frames(clip)]
+        assert seen(target).shape == (25, *shape)
+        assert np.array_equal(heard(target), heard(clip))
+
+    def test_low_quality_is_seen(self, clip, tmp_path):
+        error = np.abs(seen(degraded(clip, "x264 crf 38", tmp_path)) - seen(clip)).mean()
+        assert 0.3 < error < 20
+
+    @pytest.mark.parametrize("name", ["MP3 32 kbps", "noise 10 dB"])
+    def test_sound_is_encoded_again_in_time_and_the_pictures_stay(self, clip, name, tmp_path):
+        target = degraded(clip, name, tmp_path)
+        assert np.array_equal(seen(target), seen(clip))
+        before, after = heard(clip), heard(target)
+        assert np.corrcoef(before, after)[0, 1] > 0.9
+
+    def test_noise_is_10_db_below_the_sound(self, clip, tmp_path):
+        before, after = heard(clip), heard(degraded(clip, "noise 10 dB", tmp_path))
+        assert 10 * np.log10(np.square(before).mean() / np.square(after - before).mean()) == pytest.approx(10, abs=0.7)
+
+    def test_every_step_gives_a_file_with_pictures(self, clip, tmp_path):
+        for name, _ in steps():
+            assert len(seen(degraded(clip, name, tmp_path))) >= 1, name
+
+    def test_steps_are_chosen_by_the_beginning_of_their_names(self):
+        assert [name for name, _ in steps("half,packet loss 1")] == [
+            "half size",
+            "packet loss 1.0%",
+            "packet loss 10.0%",
+        ]
+
+
+class TestDegradedTable:
+    def test_a_row_has_levels_checks_and_reasons(self):
+        clips = people([verdict(0.04, lips=0.03, face=0.5), verdict(0.5, lips=0.5), verdict()])
+        assert benchmark_degraded.heading(CHECKS).startswith(
+            "| step | judged | p ≤ 0.01 | p ≤ 0.05 | p ≤ 0.1 | p ≤ 0.2 |"
+        )
+        row = benchmark_degraded.row("half size", clips, CHECKS)
+        assert row.startswith("| half size | 2 | 0% (0%–0%) | 50% (0%–100%) |")
+        assert row.endswith("| 50% (0%–100%) | 0% (0%–0%) | no_face 1 |")
+
+    def test_a_step_that_refuses_everything_has_no_share(self):
+        assert benchmark_degraded.row("as it is", people([verdict()]), CHECKS).count("| – ") == 6
+
+    def test_each_step_yields_the_verdicts_in_the_order_of_the_clips(self, clip, monkeypatch):
+        class Reads:
+            def score(self, path):
+                return verdict(0.5 if len(seen(path)[0]) == 48 else 0.01)
+
+        monkeypatch.setattr(benchmark_degraded, "_detector", lambda weights: Reads())
+        clips = [ClipRecord(clip, n, "real", "RealVideo-RealAudio", "real", n, n) for n in ("a", "b")]
+        options = argparse.Namespace(only="as it is,half", weights=None, jobs=1)
+        found = [
+            (name, [(person, one.p_value) for person, one in judged])
+            for name, judged in benchmark_degraded.measured(clips, options)
+        ]
+        assert found == [("as it is", [("a", 0.5), ("b", 0.5)]), ("half size", [("a", 0.01), ("b", 0.01)])]
