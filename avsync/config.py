@@ -102,12 +102,17 @@ class SegmentsConfig(RunConfig):
     """Training on one random segment of every clip per epoch.
 
     Attributes:
-        batch_size: segments per step.
+        batch_size: segments per step, a multiple of `per_speaker`.
+        per_speaker: segments of one speaker in a row; each lip frame must find its speech among all of theirs.
+        speaker_power: speakers are drawn in proportion to their number of clips to this power, so that one with many
+            clips does not drown the others; 1 draws clips alike, 0 draws speakers alike.
         segment: frames per segment, at 25 per second.
         num_workers: processes that load segments; 0 loads them between steps, which is fastest on few cores.
     """
 
     batch_size: int = 32
+    per_speaker: int = 4
+    speaker_power: float = 0.5
     segment: int = 50
     num_workers: int = 0
 
@@ -116,6 +121,10 @@ class SegmentsConfig(RunConfig):
         if self.batch_size < 1 or self.segment < 8 or self.num_workers < 0:
             raise ValueError(
                 "trainer.batch_size must be 1 or more, trainer.segment 8 or more, trainer.num_workers 0 or more"
+            )
+        if self.per_speaker < 1 or self.batch_size % self.per_speaker or not 0 <= self.speaker_power <= 1:
+            raise ValueError(
+                "trainer.batch_size must be a multiple of trainer.per_speaker, trainer.speaker_power in [0, 1]"
             )
 
 

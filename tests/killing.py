@@ -51,6 +51,7 @@ def command(verb, tree, output):
             "model.width=8",
             "trainer.epochs=4",
             "trainer.batch_size=2",
+            "trainer.per_speaker=1",
             "trainer.loggers=[csv]",
             f"trainer.output_dir={output}",
         ],

@@ -15,12 +15,15 @@ from avsync.align import (
     mean_over_time,
     save_checkpoint,
 )
-from avsync.align.contrastive_module import EncodedClip, retrieval, swap_auc
+from avsync.align.contrastive import Contrastive
+from avsync.align.contrastive_module import ContrastiveModule, EncodedClip, retrieval, swap_auc
 from avsync.align.lattice import lattice
 from avsync.align.temporal import AugmentConfig
 from avsync.align.temporal.augment import augment_geometry, augment_mel, augment_mouths
+from avsync.align.temporal.augment.lips import grids
 from avsync.align.temporal.geometry import lip_geometry, lip_points, mean_face, mirrored, principal_components
-from avsync.align.temporal.inputs import mouth_pixels, standardise_mel
+from avsync.align.temporal.inputs import PIXEL_SIDE, mouth_pixels, standardise_mel
+from avsync.config import OptimConfig, SegmentsConfig
 from avsync.errors import UsageError
 
 T = 20
@@ -176,6 +179,16 @@ class TestLoss:
         weight = torch.tensor([[1.0, 1.0, 0.0]])  # the two spoken frames are neighbours
         assert info_nce(lips, lips, torch.tensor(10.0), weight) == 0
 
+    def test_speech_of_another_segment_of_the_speaker_is_a_negative(self, random):
+        """Two segments alike: each frame has a twin that fits as well, but only if the segments are joined."""
+        lips = unit(1, T, 64, generator=random).repeat(2, 1, 1)
+        alone, joined = (
+            ContrastiveModule(Contrastive(None), OptimConfig(), SegmentsConfig(batch_size=2, per_speaker=n))
+            for n in (1, 2)
+        )
+        loss, twins = (float(module.loss(lips, lips, torch.ones(2, T))) for module in (alone, joined))
+        assert twins == pytest.approx(loss + math.log(2), abs=0.1)
+
     def test_of_pure_silence_is_zero_and_has_a_gradient(self, random):
         lips = unit(1, T, 8, generator=random).requires_grad_()
         loss = info_nce(lips, lips, torch.tensor(10.0), torch.zeros(1, T))
@@ -198,18 +211,33 @@ class TestAugmentation:
         torch.manual_seed(1)
         first = list(self.altered(5, **config))
         torch.manual_seed(2)
-        assert [tuple(x.shape) for x in first] == [(3, T, 64, 64), (3, T, 4), (3, 4 * T, 40)]
+        assert [tuple(x.shape) for x in first] == [(3, T, PIXEL_SIDE, PIXEL_SIDE), (3, T, 4), (3, 4 * T, 40)]
         for a, b, c in zip(first, self.altered(5, **config), self.altered(6, **config), strict=True):
             assert torch.equal(a, b)
             assert not torch.equal(a, c)
             assert a.isfinite().all()
+
+    def test_sound_is_changed_where_it_is_and_no_earlier(self):
+        """A click in silence: noise, echo and masks change it, but nothing moves it in time."""
+        mel = torch.full((64, 100, 40), -16.0)
+        mel[:, 50] = 0.0
+        heard = augment_mel(mel, torch.Generator().manual_seed(0))
+        loudest = heard.mean(dim=2).argmax(dim=1)
+        assert (loudest == 50).float().mean() > 0.9
+        assert (loudest >= 50).float().mean() > 0.9
+
+    def test_the_grid_of_a_turned_mouth_is_narrower_on_one_side(self):
+        found = grids(200, torch.Generator().manual_seed(0))
+        across = (found[:, 24, 1:, 0] - found[:, 24, :-1, 0]).abs()
+        halves = across[:, :20].mean(dim=1) / across[:, -20:].mean(dim=1)
+        assert 0.7 < halves.min() < 0.95 < 1.05 < halves.max() < 1.4
 
 
 class TestAligner:
     @pytest.mark.parametrize("config", [SMALL, TemporalConfig(pixels=False, width=8), TemporalConfig(landmarks=False)])
     def test_features_have_unit_length_and_one_row_a_frame(self, config, random):
         model = TemporalAligner(config)
-        lips = model.lip_features(torch.randn(2, T, config.components), torch.randn(2, T, 64, 64))
+        lips = model.lip_features(torch.randn(2, T, config.components), torch.randn(2, T, PIXEL_SIDE, PIXEL_SIDE))
         speech = model.speech_features(torch.randn(2, 4 * T, 40))
         assert lips.shape == speech.shape == (2, T, 96)
         torch.testing.assert_close(torch.cat([lips, speech]).norm(dim=-1), torch.ones(4, T))

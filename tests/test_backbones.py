@@ -121,7 +121,13 @@ def test_avhubert_mlp_trains_calibrates_and_scores(tree, published, tmp_path, mo
 
 def test_hubert_resnet_trains_and_scores(tree, published, tmp_path):
     speech = f"speech=ssl:{published / 'hubert'}@1"
-    small = ("model.width=16", "model.features=16", "trainer.batch_size=2", "trainer.segment=8")
+    small = (
+        "model.width=16",
+        "model.features=16",
+        "trainer.batch_size=2",
+        "trainer.per_speaker=1",
+        "trainer.segment=8",
+    )
     model = trained("hubert_resnet.yaml", tree, tmp_path, speech, *small)
     verdict, _ = score(first_clip(tree), "--weights", model)
     assert set(readings(verdict)) == {"agreement"}

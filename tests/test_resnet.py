@@ -205,7 +205,7 @@ class TestTraining:
         mouth = torch.where(rows < opening[..., None], 30, 200).byte()[..., None].expand(-1, -1, -1, 88)
         speech = torch.cos(opening[..., None] * torch.arange(1, DIM + 1) / 12)
         model = ResNetAligner(ResNetConfig(speech_dim=DIM, width=32, features=16, dropout=0.0))
-        module = ResNetModule(model, OptimConfig(), 0)
+        module = ResNetModule(model, OptimConfig(), SegmentsConfig(per_speaker=1))
         module.log = lambda *_, **__: None
         optimizer = torch.optim.AdamW(module.parameters(), 1e-3)
         losses = []
@@ -219,9 +219,10 @@ class TestTraining:
 
     def test_an_epoch_trains_and_logs_metrics(self, tmp_path):
         clips = [made_up(name, length) for name, length in (("ann", 20), ("ann", 9), ("bob", 20), ("cid", 18))]
-        config = SegmentsConfig(epochs=2, batch_size=2, segment=8, loggers=["csv"], output_dir=str(tmp_path))
+        small = {"batch_size": 2, "per_speaker": 2, "segment": 8}
+        config = SegmentsConfig(epochs=2, **small, loggers=["csv"], output_dir=str(tmp_path))
         model = ResNetAligner(SMALL)
-        module, data = ResNetModule(model, OptimConfig(), 0), ResNetData(clips[:2], clips[2:], config)
+        module, data = ResNetModule(model, OptimConfig(), config), ResNetData(clips[:2], clips[2:], config)
         before = {name: value.clone() for name, value in module.named_parameters()}
         metrics = Run(config, {}).fit(Training(model, module, data, gradient_clip=1.0))
         assert set(metrics) == {"retrieval", "swap_auc"}

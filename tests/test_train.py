@@ -13,10 +13,13 @@ from omegaconf import OmegaConf
 
 from avsync.align import TemporalAligner, TemporalConfig, load_checkpoint, save_checkpoint
 from avsync.align.mlp.module import MLPModule
+from avsync.align.segments import draw_by_speaker
 from avsync.align.temporal import AugmentConfig
 from avsync.align.temporal.data import Geometry, Segments
+from avsync.align.temporal.geometry import lip_geometry, mirrored
 from avsync.align.temporal.module import TemporalModule
 from avsync.config import DataConfig, FramesConfig, PlateauConfig, SegmentsConfig
+from avsync.datasets import ClipRecord
 from avsync.encoders.registry import load_backbone
 from avsync.errors import UsageError
 from avsync.face import load_face_detector
@@ -28,6 +31,7 @@ from avsync.train.config import MLPTraining, ResNetTraining, TemporalTraining, l
 from avsync.train.epochs import is_whole
 
 T = 40
+RECORD = ClipRecord(Path("1.mp4"), "ann/1.mp4", "real", "RealVideo-RealAudio", "real", identity="ann", speaker="ann")
 DEFAULT = Path(__file__).parents[1] / "configs" / "default.yaml"
 
 
@@ -103,7 +107,9 @@ def config(tmp_path, data, videos):
     return TemporalTraining(
         data=data,
         model=TemporalConfig(width=8, components=4),
-        trainer=SegmentsConfig(epochs=2, batch_size=2, segment=16, output_dir=str(tmp_path / "out"), loggers=["csv"]),
+        trainer=SegmentsConfig(
+            epochs=2, batch_size=2, per_speaker=2, segment=16, output_dir=str(tmp_path / "out"), loggers=["csv"]
+        ),
     )
 
 
@@ -148,7 +154,8 @@ class TestTrain:
             "hours": 0,
             "left_out": 0,
         }
-        assert notes["config"]["trainer"] == {"epochs": 2, "batch_size": 2, "segment": 16, "seed": 0}
+        small = {"epochs": 2, "batch_size": 2, "per_speaker": 2, "speaker_power": 0.5, "segment": 16, "seed": 0}
+        assert notes["config"]["trainer"] == small
         assert set(notes["metrics"]) == {"retrieval", "swap_auc"}
         assert str(path.parent) not in path.with_suffix(".json").read_text()
         assert capfd.readouterr() == ("", "")
@@ -349,7 +356,7 @@ class TestSegments:
             return np.repeat(np.arange(4 * frames, dtype=np.float32) / 4, 40).reshape(frames, 160)
 
         fill(tmp_path / "cache", "mouth+mel", True, {videos[0]: made_up(0, clock, steps)})
-        return store_of(tmp_path / "cache", "mouth+mel", True).longest(None, sha256_of(videos[0]))
+        return store_of(tmp_path / "cache", "mouth+mel", True).longest(RECORD, sha256_of(videos[0]))
 
     def segments(self, clip, length, speed):
         geometry = Geometry.fit([clip], 4)
@@ -370,6 +377,45 @@ class TestSegments:
             assert (len(geometry), len(mouth), len(mel), len(share)) == (60, 60, 240, 60)
             assert share[: T - 1].all()
             assert not share[T:].any()
+
+    def test_half_of_the_faces_are_mirrored_with_their_geometry(self, videos, tmp_path):
+        def sided(_rng, frames):
+            return np.tile(np.arange(96, dtype=np.uint8), (frames, 96, 1))
+
+        fill(tmp_path / "cache", "mouth+mel", True, {videos[0]: made_up(0, sided, mel)})
+        clip = store_of(tmp_path / "cache", "mouth+mel", True).longest(RECORD, sha256_of(videos[0]))
+        landmarks, fitted = clip.read("landmarks"), Geometry.fit([clip], 4)
+        whole = self.segments(clip, T, 0.0)
+        flipped = [bool(mouth[0, 0, 0] == 95) for _, mouth, _, _ in whole]
+        assert 5 < sum(flipped) < 25
+        for is_flipped, (geometry, *_) in zip(flipped, whole, strict=True):
+            points = mirrored(landmarks) if is_flipped else landmarks
+            expected = lip_geometry(points, np.ones(T, np.float32), fitted.mean_face, fitted.components)
+            np.testing.assert_allclose(geometry, expected, atol=1e-5)
+
+
+class TestDraw:
+    SPEAKERS = ["many"] * 900 + ["few"] * 9 + ["one"]
+
+    def drawn(self, power, per_speaker=4):
+        order = draw_by_speaker(self.SPEAKERS, per_speaker, power, np.random.default_rng(0))
+        return [self.SPEAKERS[index] for index in order]
+
+    def test_an_epoch_has_about_as_many_clips_as_there_are_in_runs_of_one_speaker(self):
+        drawn = self.drawn(0.5)
+        assert abs(len(drawn) - len(self.SPEAKERS)) <= 2
+        runs = [drawn[start : start + 4] for start in range(0, len(drawn), 4)]
+        assert all(len(set(run)) == 1 for run in runs)
+
+    @pytest.mark.parametrize(("power", "share"), [(1, 900 / 910), (0.5, 30 / 34), (0, 1 / 3)])
+    def test_speakers_are_drawn_by_a_power_of_their_number_of_clips(self, power, share):
+        drawn = self.drawn(power)
+        assert drawn.count("many") / len(drawn) == pytest.approx(share, abs=0.07)
+
+    def test_clips_of_a_run_differ_if_the_speaker_has_enough(self):
+        order = draw_by_speaker(self.SPEAKERS, 4, 0, np.random.default_rng(0))
+        runs = [order[start : start + 4] for start in range(0, len(order), 4)]
+        assert all(len(set(run)) == 4 for run in runs if run[0] < 909)
 
 
 class TestConfig:
@@ -398,6 +444,7 @@ class TestConfig:
             ("recipe=mlp", "Key 'model' not in 'MLPTraining'"),
             ("recipe=gan", "recipe: unknown gan; known: temporal, mlp, resnet"),
             ("trainer.epochs=0", r"trainer\.epochs"),
+            ("trainer.per_speaker=5", r"trainer\.batch_size must be a multiple of trainer\.per_speaker"),
             ("trainer.loggers=[csv,paper]", "unknown paper"),
             ("augment.speed=-1", r"augment\.speed"),
             ("data.validation_share=1.5", r"data\.validation_share"),

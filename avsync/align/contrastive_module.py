@@ -14,7 +14,7 @@ from avsync.align.contrastive import Contrastive
 from avsync.align.lattice import TAU, lattice, mean_over_time
 from avsync.align.losses import SPOKEN, info_nce
 from avsync.align.segments import mixed_seed
-from avsync.config import OptimConfig
+from avsync.config import OptimConfig, SegmentsConfig
 
 # A match this close to the right frame counts as right.
 _NEAR = 1
@@ -45,10 +45,10 @@ class ContrastiveModule(LightningModule):
 
     model: Contrastive
 
-    def __init__(self, model: Contrastive, optim: OptimConfig, seed: int) -> None:
+    def __init__(self, model: Contrastive, optim: OptimConfig, trainer: SegmentsConfig) -> None:
         super().__init__()
         self.model = model
-        self._optim, self._seed = optim, seed
+        self._optim, self._seed, self._per_speaker = optim, trainer.seed, trainer.per_speaker
         self._encoded: list[EncodedClip] = []
 
     def seeded(self) -> Generator:
@@ -61,12 +61,20 @@ class ContrastiveModule(LightningModule):
         return torch.Generator(self.device).manual_seed(seed)
 
     def loss(self, lip_features: Tensor, speech_features: Tensor, speech_share: Tensor) -> Tensor:
-        """Return and log InfoNCE of features [B, T, D] with the share of speech in each frame, [B, T]."""
-        loss = info_nce(lip_features, speech_features, self.model.temperature, speech_share)
+        """Return and log InfoNCE of features [B, T, D] with the share of speech in each frame, [B, T].
+
+        The segments of a speaker are one long segment: their other frames are candidates too.
+        """
         count = len(speech_share)
+        lips, speech, share = map(self._joined, (lip_features, speech_features, speech_share))
+        loss = info_nce(lips, speech, self.model.temperature, share)
         self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=count)
         self.log("temperature", self.model.temperature, on_step=False, on_epoch=True, batch_size=count)
         return loss
+
+    def _joined(self, segments: Tensor) -> Tensor:
+        """Segments [B, T, …] with those of a speaker one after another: [B / per_speaker, per_speaker · T, …]."""
+        return segments.reshape(-1, self._per_speaker * segments.shape[1], *segments.shape[2:])
 
     def on_validation_epoch_start(self) -> None:
         """Drop the clips of the previous epoch."""

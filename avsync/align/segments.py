@@ -66,8 +66,9 @@ class SegmentData(LightningDataModule, ABC):
         """Batches of this epoch's segments; for a trainer with `reload_dataloaders_every_n_epochs=1`."""
         assert self.trainer is not None
         config, seed = self._config, (self._config.seed, self.trainer.current_epoch)
-        # Shuffled here, not by the loader: a resumed training would draw once more from the loader's generator.
-        order = np.random.default_rng(seed).permutation(len(self._train)).tolist()
+        # Drawn here, not by the loader: a resumed training would draw once more from the loader's generator.
+        speakers = [clip.record.speaker for clip in self._train]
+        order = draw_by_speaker(speakers, config.per_speaker, config.speaker_power, np.random.default_rng(seed))
         segments = self.segments([self._train[index] for index in order], seed)
         whole_batches = len(order) >= config.batch_size
         return DataLoader(segments, config.batch_size, drop_last=whole_batches, num_workers=config.num_workers)
@@ -87,6 +88,27 @@ class _WholeClips(Dataset[Any]):
 
     def __getitem__(self, index: int) -> Any:
         return self._whole(self._clips[index])
+
+
+def draw_by_speaker(speakers: Sequence[str], per_speaker: int, power: float, rng: np.random.Generator) -> list[int]:
+    """Return the clips of one epoch, about as many as there are: runs of `per_speaker` clips are of one speaker.
+
+    Args:
+        speakers: whose each clip is.
+        per_speaker: clips in a run; those of a speaker with fewer are drawn repeatedly.
+        power: speakers are drawn in proportion to their number of clips to this power: 1 draws clips alike, 0 draws
+            speakers alike.
+        rng: draws.
+
+    Returns:
+        Indices of `speakers`.
+    """
+    names, speaker, count = np.unique(np.array(speakers), return_inverse=True, return_counts=True)
+    share = count**power / (count**power).sum()
+    own = [np.flatnonzero(speaker == index) for index in range(len(names))]
+    runs = rng.choice(len(names), max(1, round(len(speakers) / per_speaker)), p=share)
+    drawn = [rng.choice(own[run], per_speaker, replace=len(own[run]) < per_speaker) for run in runs]
+    return [int(index) for run in drawn for index in run]
 
 
 def mixed_seed(*numbers: int) -> int:

@@ -60,7 +60,7 @@ def _temporal(config: TemporalTraining, clips: Split) -> Training:
     geometry = Geometry.fit(clips.training, config.model.components)
     model.mean_face.copy_(torch.from_numpy(geometry.mean_face))
     model.components.copy_(torch.from_numpy(geometry.components))
-    module = TemporalModule(model, config.optim, config.augment, config.trainer.seed)
+    module = TemporalModule(model, config.optim, config.augment, config.trainer)
     data = TemporalData(clips.training, clips.validation, geometry, config.augment, config.trainer)
     return Training(model, module, data, {"name": "avsync-temporal-1"}, gradient_clip=config.optim.clip)
 
@@ -75,7 +75,7 @@ def _mlp(config: MLPTraining, backbone: Backbone, clips: Split) -> Training:
 
 def _resnet(config: ResNetTraining, backbone: Backbone, clips: Split) -> Training:
     model = ResNetAligner(ResNetConfig(**asdict(config.model), speech_dim=backbone.speech.dim))
-    module = ResNetModule(model, config.optim, config.trainer.seed)
+    module = ResNetModule(model, config.optim, config.trainer)
     data = ResNetData(clips.training, clips.validation, config.trainer)
     notes = {"name": "avsync-resnet-1", **_of(backbone)}
     return Training(model, module, data, notes, gradient_clip=config.optim.clip)

@@ -6,7 +6,7 @@ from avsync.align.contrastive_module import ContrastiveModule, EncodedClip
 from avsync.align.resnet.data import Batch, WholeClip
 from avsync.align.resnet.model import ResNetAligner
 from avsync.align.resnet.transforms import MouthTransforms
-from avsync.config import OptimConfig
+from avsync.config import OptimConfig, SegmentsConfig
 
 
 class ResNetModule(ContrastiveModule):
@@ -14,8 +14,8 @@ class ResNetModule(ContrastiveModule):
 
     model: ResNetAligner
 
-    def __init__(self, model: ResNetAligner, optim: OptimConfig, seed: int) -> None:
-        super().__init__(model, optim, seed)
+    def __init__(self, model: ResNetAligner, optim: OptimConfig, trainer: SegmentsConfig) -> None:
+        super().__init__(model, optim, trainer)
         self._augment = MouthTransforms()
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:

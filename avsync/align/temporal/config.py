@@ -10,7 +10,7 @@ class TemporalConfig:
     """The network of the default model.
 
     Attributes:
-        landmarks, pixels: whether the lip encoder gets lip and chin points, and 64×64 mouth crops.
+        landmarks, pixels: whether the lip encoder gets lip and chin points, and 48×48 mouth crops.
         width: channels of the temporal networks.
         components: principal components of the lip points.
         dropout: share of channels dropped in each temporal block.

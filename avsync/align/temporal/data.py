@@ -13,12 +13,12 @@ from torch.utils.data import Dataset
 
 from avsync.align.segments import ClipArrays, SegmentData, spread
 from avsync.align.temporal.config import AugmentConfig
-from avsync.align.temporal.geometry import lip_geometry, lip_points, mean_face, principal_components
+from avsync.align.temporal.geometry import lip_geometry, lip_points, mean_face, mirrored, principal_components
 from avsync.config import SegmentsConfig
 from avsync.speech.filterbank import BANDS, STEPS_PER_FRAME
 
-# `Geometry` is estimated on at most this many clips, evenly spaced in the list.
-_MAX_FITTED = 2000
+# `Geometry` is estimated on at most so many clips of a speaker, and so many in all, evenly spaced.
+_MAX_OF_SPEAKER, _MAX_FITTED = 20, 2000
 _FACES_EVERY = 25  # frames between the faces that the mean face is computed from
 
 
@@ -63,7 +63,10 @@ class Geometry:
     @classmethod
     def fit(cls, clips: Sequence[ClipArrays], count: int) -> "Geometry":
         """Compute the mean face and the first `count` principal components of the lips of `clips`."""
-        some = spread(clips, _MAX_FITTED)
+        of_speaker: dict[str, list[ClipArrays]] = {}
+        for clip in clips:
+            of_speaker.setdefault(clip.record.speaker, []).append(clip)
+        some = spread([clip for own in of_speaker.values() for clip in spread(own, _MAX_OF_SPEAKER)], _MAX_FITTED)
         landmarks, shares = ([clip.read(name) for clip in some] for name in ("landmarks", "speech_share"))
         face = mean_face(np.concatenate([of_clip[::_FACES_EVERY] for of_clip in landmarks]))
         points = [lip_points(of_clip, face) for of_clip in landmarks]
@@ -100,7 +103,7 @@ class TemporalData(SegmentData):
 
 
 class Segments(Dataset[Batch]):
-    """One random segment of each clip, lips and speech played at the same random speed.
+    """One random segment of each clip, lips and speech played at the same random speed, half of the faces mirrored.
 
     Args:
         clips: with the arrays that `TemporalData` describes.
@@ -129,8 +132,10 @@ class Segments(Dataset[Batch]):
         at = np.minimum(wanted, last)
         nearest = np.rint(at).astype(int)
         first, stop = int(nearest[0]), int(nearest[-1]) + 1
-        mouth = clip.read("lips", first, stop)[nearest - first]
-        shape = lip_geometry(clip.read("landmarks"), share, self._geometry.mean_face, self._geometry.components)
+        mouth, landmarks = clip.read("lips", first, stop)[nearest - first], clip.read("landmarks")
+        if rng.random() < 0.5:
+            mouth, landmarks = np.ascontiguousarray(mouth[:, :, ::-1]), mirrored(landmarks)
+        shape = lip_geometry(landmarks, share, self._geometry.mean_face, self._geometry.components)
         steps = STEPS_PER_FRAME * start + np.arange(STEPS_PER_FRAME * self._length) * rate
         steps = np.minimum(steps, STEPS_PER_FRAME * len(share) - 1)
         share = np.where(wanted < last, share[nearest], 0).astype(np.float32)

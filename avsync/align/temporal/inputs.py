@@ -8,7 +8,7 @@ from avsync.face import MOUTH_SIDE
 from avsync.speech.filterbank import STEPS_PER_FRAME
 from avsync.speech.share import speech_weights
 
-PIXEL_SIDE = 64
+PIXEL_SIDE = 48
 # The network gets the central 80 of the 96 pixels: lips and chin; the margin is for the shifts and zooms of training.
 CENTRAL = 80 / MOUTH_SIDE
 # Grey levels added to the standard deviation, so that the noise of a flat picture is not amplified.
@@ -18,30 +18,36 @@ _MEL_SCALE = 2.0
 
 
 def mouth_pixels(crops: Tensor, speech_share: Tensor) -> Tensor:
-    """Return the central 80×80 pixels of mouth crops, resampled to 64×64 and standardised.
+    """Return the central 80×80 pixels of mouth crops, resampled to 48×48 and standardised.
 
     Args:
         crops: uint8 [B, T, 96, 96] of `avsync.face.mouth_crops`.
         speech_share: float [B, T], the share of speech in each frame.
 
     Returns:
-        float32 [B, T, 64, 64].
+        float32 [B, T, 48, 48].
     """
     straight = torch.tensor([[CENTRAL, 0, 0], [0, CENTRAL, 0]], device=crops.device)
-    return standardise_pixels(resample(crops, straight.expand(len(crops), 2, 3)), speech_share, DEVIATION_FLOOR)
+    return standardise_pixels(
+        resample(crops, grid_of(straight.expand(len(crops), 2, 3))), speech_share, DEVIATION_FLOOR
+    )
 
 
-def resample(crops: Tensor, transforms: Tensor) -> Tensor:
-    """Sample every frame of clip b bilinearly on the 64×64 grid that the affine map `transforms[b]` places.
+def grid_of(transforms: Tensor) -> Tensor:
+    """Return where the affine maps, float32 [B, 2, 3], place the pixels of the result: [B, 48, 48, 2] in [-1, 1]²."""
+    return affine_grid(transforms, [len(transforms), 1, PIXEL_SIDE, PIXEL_SIDE], align_corners=False)
+
+
+def resample(crops: Tensor, grid: Tensor) -> Tensor:
+    """Sample every frame of clip b bilinearly at `grid[b]`; edges are repeated.
 
     Args:
         crops: uint8 [B, T, 96, 96].
-        transforms: float32 [B, 2, 3], from [-1, 1]² of the result to [-1, 1]² of the crop; edges are repeated.
+        grid: float32 [B, 48, 48, 2], x and y in [-1, 1]² of the crop.
 
     Returns:
-        float32 [B, T, 64, 64].
+        float32 [B, T, 48, 48].
     """
-    grid = affine_grid(transforms, [len(crops), 1, PIXEL_SIDE, PIXEL_SIDE], align_corners=False)
     return grid_sample(crops.float(), grid, padding_mode="border", align_corners=False)
 
 
@@ -56,10 +62,11 @@ def standardise_pixels(pixels: Tensor, speech_share: Tensor, floor: float = 1e-3
     Returns:
         float [B, T, H, W].
     """
-    weights = speech_weights(speech_share)[..., None, None] / pixels[0, 0].numel()
-    centred = pixels - (pixels * weights).sum(dim=(1, 2, 3), keepdim=True)
-    deviation = (centred.square() * weights).sum(dim=(1, 2, 3), keepdim=True).sqrt()
-    return centred / (deviation + floor)
+    weights = speech_weights(speech_share)
+    variance, mean = torch.var_mean(pixels, dim=(2, 3), correction=0)
+    centre = (mean * weights).sum(dim=1, keepdim=True)
+    deviation = ((variance + (mean - centre).square()) * weights).sum(dim=1, keepdim=True).sqrt()
+    return (pixels - centre[..., None, None]) / (deviation[..., None, None] + floor)
 
 
 def standardise_mel(mel: Tensor, speech_share: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ class TemporalAligner(Contrastive):
 
         Args:
             geometry: float [B, T, K] of `lip_geometry`.
-            pixels: float [B, T, 64, 64] of `mouth_pixels`.
+            pixels: float [B, T, 48, 48] of `mouth_pixels`.
         """
         features: Tensor = self._lips(geometry, pixels)
         return features
@@ -125,7 +125,7 @@ class _LipEncoder(nn.Module):
 
 
 class _MouthEncoder(nn.Module):
-    """Pixels [B, T, 64, 64] to [B, width, T]: a 5×5×5 convolution, then each frame on its own."""
+    """Pixels [B, T, 48, 48] to [B, width, T]: a 5×5×5 convolution, then each frame on its own."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

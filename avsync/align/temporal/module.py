@@ -9,7 +9,7 @@ from avsync.align.temporal.config import AugmentConfig
 from avsync.align.temporal.data import Batch, WholeClip
 from avsync.align.temporal.inputs import standardise_mel
 from avsync.align.temporal.model import TemporalAligner
-from avsync.config import OptimConfig
+from avsync.config import OptimConfig, SegmentsConfig
 
 
 class TemporalModule(ContrastiveModule):
@@ -17,8 +17,10 @@ class TemporalModule(ContrastiveModule):
 
     model: TemporalAligner
 
-    def __init__(self, model: TemporalAligner, optim: OptimConfig, augment: AugmentConfig, seed: int) -> None:
-        super().__init__(model, optim, seed)
+    def __init__(
+        self, model: TemporalAligner, optim: OptimConfig, augment: AugmentConfig, trainer: SegmentsConfig
+    ) -> None:
+        super().__init__(model, optim, trainer)
         self._augment = augment
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
