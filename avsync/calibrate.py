@@ -4,8 +4,10 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avsync.align.checkpoint import save_checkpoint
 from avsync.checks.interface import Check, by_clips
@@ -21,9 +23,32 @@ from avsync.score.windows import can_score, sliding_windows
 # Fewer people than this cannot say what one real recording in twenty looks like. A length of window that fewer people
 # have is left out; windows of that length are compared with the nearest one that is there.
 FEWEST_PEOPLE = 20
+# A person without windows of some length counts with the longest shorter ones, if they have at least this share of it:
+# readings of one person's windows of 2 s and of 3 s, or of 3 s and of 5 s, differ by less than a tenth of their
+# deviation over people (21 and 8 people), and every length then has nearly the same people.
+_STANDS_IN = 0.6
+# Each window is measured with the speech of windows of so many other people, the last ones.
+_OTHERS = 2
 
 Measured = dict[str, dict[str, float]]  # by check and reading
-Windows = dict[float, list[tuple[str, Measured]]]  # by length (s): whose window it is, and what was measured
+
+
+class Measurement(NamedTuple):
+    """What the checks measured in one window.
+
+    Attributes:
+        seconds: its length.
+        person: whose it is.
+        real: the readings.
+        fakes: those of counterexamples made of it, of the checks that have some.
+    """
+
+    seconds: float
+    person: str
+    real: Measured
+    fakes: list[Measured]
+
+
 Progress = Callable[[int, int], None]
 
 _log = logging.getLogger(__name__)
@@ -71,24 +96,25 @@ def calibrate(
 
 def _measure(
     records: Sequence[ClipRecord], groups: Sequence[Sequence[Check]], setup: Setup, on_progress: Progress | None
-) -> list[Windows]:
+) -> list[list[Measurement]]:
     """The windows of each group of checks."""
-    measured: list[Windows] = [defaultdict(list) for _ in groups]
+    measured: list[list[Measurement]] = [[] for _ in groups]
+    others = [_Others() for _ in groups]
     for done, record in enumerate(records, 1):
-        for checks, windows in zip(groups, measured, strict=True):
-            found = list(_windows(record, checks, setup))
-            if not all(map(_is_sound, found)):
+        for checks, windows, of_others in zip(groups, measured, others, strict=True):
+            found = list(_windows(record, checks, setup, of_others))
+            if all(map(_is_sound, found)):
+                windows += found
+            else:
                 _log.warning("%s: left out, its readings are not numbers; check the weights", record.name)
-                continue
-            for length, window in found:
-                windows[length].append((record.identity, window))
         if on_progress:
             on_progress(done, len(records))
     return measured
 
 
-def _is_sound(found: tuple[float, Measured]) -> bool:
-    return all(abs(value) <= LARGEST for readings in found[1].values() for value in readings.values())
+def _is_sound(found: Measurement) -> bool:
+    every = (found.real, *found.fakes)
+    return all(abs(v) <= LARGEST for measured in every for readings in measured.values() for v in readings.values())
 
 
 def _trained_on(setup: Setup) -> set[str]:
@@ -102,28 +128,63 @@ def _trained_on(setup: Setup) -> set[str]:
     raise UsageError(f"{setup.name}: its provenance is damaged; fetch the checkpoint again, or train the model again")
 
 
-def _fit(measured: Windows, checks: Sequence[Check], conditions: Conditions, fewest_people: int) -> Calibration:
-    people = {length: [person for person, _ in windows] for length, windows in measured.items()}
-    lengths = sorted(length for length in measured if len(set(people[length])) >= fewest_people)
-    if not lengths:
+def _fit(
+    measured: Sequence[Measurement], checks: Sequence[Check], conditions: Conditions, fewest_people: int
+) -> Calibration:
+    windows = {length: _of_length(measured, length) for length in sorted({window.seconds for window in measured})}
+    people = {length: [window.person for window in found] for length, found in windows.items()}
+    enough = [length for length, names in people.items() if len(set(names)) >= fewest_people]
+    if not enough:
         most = max((len(set(names)) for names in people.values()), default=0)
         raise UsageError(f"real recordings of {most} people; at least {fewest_people} are needed")
     values = {
-        length: {
-            check.name: {
-                r.name: np.array([window[check.name][r.name] for _, window in measured[length]]) for r in check.readings
-            }
-            for check in checks
-        }
-        for length in lengths
+        length: {check.name: _table(check, [window.real for window in windows[length]]) for check in checks}
+        for length in enough
+    }
+    fakes = {
+        check.name: {length: _table(check, [f for w in windows[length] for f in w.fakes]) for length in enough}
+        for check in checks
+        if check.counterexample is not None
     }
     readings = {check.name: check.readings for check in checks}
-    return Calibration.fit(conditions, values, {length: people[length] for length in lengths}, readings)
+    return Calibration.fit(conditions, values, {length: people[length] for length in enough}, readings, fakes)
 
 
-def _windows(record: ClipRecord, checks: Sequence[Check], setup: Setup) -> Iterator[tuple[float, Measured]]:
+def _of_length(measured: Sequence[Measurement], length: float) -> list[Measurement]:
+    """The windows of a length, and for people without any the longest that stand in for them."""
+    longest: dict[str, float] = {}
+    for window in measured:
+        if _STANDS_IN * length <= window.seconds <= length:
+            longest[window.person] = max(window.seconds, longest.get(window.person, 0.0))
+    return [window for window in measured if window.seconds == longest.get(window.person)]
+
+
+def _table(check: Check, measured: Sequence[Measured]) -> dict[str, NDArray[np.float64]]:
+    return {r.name: np.array([readings[check.name][r.name] for readings in measured]) for r in check.readings}
+
+
+class _Others:
+    """The last windows of other people, by length; few, because each keeps a whole clip in memory."""
+
+    def __init__(self) -> None:
+        self._last: dict[float, dict[str, Any]] = defaultdict(dict)
+
+    def beside(self, length: float, person: str) -> list[Any]:
+        """Windows of that length of other people."""
+        return [window for name, window in self._last[length].items() if name != person][-_OTHERS:]
+
+    def add(self, length: float, person: str, window: Any) -> None:
+        """Keep a window, as the last of its person."""
+        last = self._last[length]
+        last.pop(person, None)
+        last[person] = window
+        while len(last) > _OTHERS + 1:
+            del last[next(iter(last))]
+
+
+def _windows(record: ClipRecord, checks: Sequence[Check], setup: Setup, others: _Others) -> Iterator[Measurement]:
     """Every window of every length, half overlapping, of the longest clip of a recording."""
-    first = checks[0]
+    first, person = checks[0], record.identity
     try:
         recording = open_recording(record.path, record.audio, trim=setup.trim, detector=setup.faces)
         if setup.store is not None:
@@ -136,4 +197,16 @@ def _windows(record: ClipRecord, checks: Sequence[Check], setup: Setup) -> Itera
         return
     for length in first.lengths:
         for window in filter(can_score, sliding_windows(clip, round(length * FPS))):
-            yield length, {check.name: check.measure(window).readings for check in checks}
+            real = {check.name: check.measure(window).readings for check in checks}
+            fakes = [_fake(checks, window, other) for other in others.beside(length, person)]
+            others.add(length, person, window)
+            yield Measurement(length, person, real, fakes)
+
+
+def _fake(checks: Sequence[Check], window: Any, other: Any) -> Measured:
+    """The readings of the checks' counterexamples."""
+    return {
+        check.name: check.measure(check.counterexample(window, other)).readings
+        for check in checks
+        if check.counterexample is not None
+    }

@@ -125,20 +125,24 @@ class Detector:
         warnings = dict.fromkeys([*recording.warnings, *_damage_warnings(verdict)])
         verdict = replace(verdict, warnings=list(warnings))
         try:
-            results = self._judge_checks(windows)
+            results = self._judge_checks(windows, refusals)
             if not results:
                 return _refused(verdict, refusals)
             return self._verdict(verdict, results, refusals, artefacts(windows, keep))
         except CannotJudge as refusal:  # a reading that is not a number
             return _refused(verdict, dict.fromkeys(self.checks, refusal))
 
-    def _judge_checks(self, windows: Windows) -> Results:
-        """By check, the faces that have a score."""
+    def _judge_checks(self, windows: Windows, refusals: dict[str, CannotJudge]) -> Results:
+        """By check, the faces that have a score. A check that refuses a face is noted in `refusals`."""
         calibration, results = self._setup.calibration, Results()
         for check in self._setup.checks:
             reference = calibration.references[check.name] if calibration else None
             for track, of_track in sorted(windows[check.name].items(), key=lambda item: item[0] or 0):
-                combined = check.combine(of_track)
+                try:
+                    combined = check.combine(of_track)
+                except CannotJudge as refusal:
+                    refusals[check.name] = refusal
+                    continue
                 if combined is not None:
                     judged = judge_check(combined, check.readings, check.ranked_by, reference)
                     results.setdefault(check.name, {})[track] = judged

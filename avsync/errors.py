@@ -13,6 +13,7 @@ class Reason(StrEnum):
     NO_SPEECH = "no_speech"
     NO_FACE = "no_face"
     LOW_RESOLUTION = "low_resolution"
+    POOR_VIEW = "poor_view"
     TOO_SHORT = "too_short"
     LOW_FRAME_RATE = "low_frame_rate"
     DAMAGED = "damaged"

@@ -19,9 +19,12 @@ from avsync.datasets import open_dataset
 from avsync.errors import CannotJudge, UsageError
 from avsync.media import FPS
 from avsync.score.calibration import VERSION, Calibration, Conditions, with_stored
-from avsync.score.readings import readings_of
+from avsync.score.readings import READINGS, readings_of
 
-CHECKS = {"lips": ["agreement", "worst_moment"], "face": [reading.name for reading in readings_of("face")]}
+CHECKS = {
+    "lips": ["agreement", "worst_moment", "head_turn", "sound_range"],
+    "face": [reading.name for reading in readings_of("face")],
+}
 PEOPLE = [f"p{i:02}" for i in range(20)]
 
 
@@ -58,12 +61,14 @@ def measured(monkeypatch):
     """Windows have random readings and no file is opened; the list has the clips that were measured."""
     seen = []
 
-    def windows(record, checks, _setup):
+    def windows(record, checks, _setup, _others):
         seen.append(record)
         rng = np.random.default_rng(len(seen))
-        longest = 2.0 if record.speaker.startswith("short") else 3.0
+        longest = {"short": 1.5, "mid": 2.0}.get(record.speaker[:-1], 3.0)
         for length in (length for length in LENGTHS if length <= longest):
-            yield length, {check.name: {r.name: float(rng.normal()) for r in check.readings} for check in checks}
+            real = {check.name: {r.name: float(rng.normal()) for r in check.readings} for check in checks}
+            fake = {name: {r: value - 3 for r, value in of.items()} for name, of in real.items() if name == "lips"}
+            yield module.Measurement(length, record.identity, real, [fake])
 
     monkeypatch.setattr(module, "_windows", windows)
     return seen
@@ -104,9 +109,15 @@ class TestWhatIsWritten:
         assert set(calibration) == {"conditions", "checks", "joint"}
         assert {name: list(check["readings"]) for name, check in calibration["checks"].items()} == CHECKS
         for check in calibration["checks"].values():
-            assert set(check) == {"seconds", "people", "readings", "scored", "scores"}
+            assert set(check) == {"seconds", "people", "readings", "scored", "scores", "ratio"}
             for table in (*check["readings"].values(), check["scores"]):
                 assert np.shape(table) == (len(LENGTHS), 101)
+
+    def test_what_the_lips_say_is_learned_from_swapped_speech_and_what_the_face_says_is_not(self, calibrated, tree):
+        calibration = calibrated(tree(*PEOPLE))
+        slopes = calibration.references["lips"].ratio[:, 0]
+        assert ((slopes > 1) & (slopes < 100)).all()
+        assert calibration.references["face"].ratio is None
 
     def test_checks_of_the_same_clips_are_calibrated_together(self, calibrated, tree):
         calibration = calibrated(tree(*PEOPLE))
@@ -205,6 +216,8 @@ BROKEN = [
         for n in (NAN, INF, -INF, 1e38, "x", None, [])
         for change in of_table(lambda t, n=n: t[0].__setitem__(7, n))
     ),
+    *(setting("checks", "lips", "ratio", 0, n, to=to) for n in (0, 1) for to in (NAN, INF, 1e38, "x", None, [])),
+    *(setting("checks", "lips", "ratio", to=to) for to in ([], {}, "x", 3, [[1, 0]], [[-1, 0]] * len(LENGTHS))),
     *of_table(swapped),
     *of_table(lambda table: table.pop()),
     *of_table(lambda table: table[0].pop()),
@@ -224,13 +237,14 @@ class TestDamage:
     @classmethod
     def whole(cls):
         rng = np.random.default_rng(0)
-        checks = {name: readings_of({"lips": "lattice"}.get(name, name)) for name in CHECKS}
-        checks["lips"] = [reading for reading in checks["lips"] if reading.name in CHECKS["lips"]]
+        checks = {name: [READINGS[reading] for reading in readings] for name, readings in CHECKS.items()}
         values = {
             length: {name: {r.name: rng.normal(size=40) for r in of} for name, of in checks.items()}
             for length in LENGTHS
         }
-        made = Calibration.fit(Conditions("default", "dlib-68/1"), values, dict.fromkeys(LENGTHS, PEOPLE * 2), checks)
+        fakes = {"lips": {length: {r: v - 3 for r, v in of["lips"].items()} for length, of in values.items()}}
+        people = dict.fromkeys(LENGTHS, PEOPLE * 2)
+        made = Calibration.fit(Conditions("default", "dlib-68/1"), values, people, checks, fakes)
         return made, checks
 
     def test_the_undamaged_one_is_read(self, whole):
@@ -270,14 +284,19 @@ class TestDamage:
                 ask()
 
     @pytest.mark.parametrize("value", [NAN, INF, 1e38])
-    def test_clips_whose_readings_are_no_numbers_do_not_calibrate(self, calibrated, tree, monkeypatch, caplog, value):
+    @pytest.mark.parametrize(
+        "where", [lambda window: window.real, lambda window: window.fakes[0]], ids=["real", "fake"]
+    )
+    def test_clips_whose_readings_are_no_numbers_do_not_calibrate(
+        self, calibrated, tree, monkeypatch, caplog, value, where
+    ):
         windows = module._windows
 
-        def broken(record, checks, setup):
-            for length, measured in windows(record, checks, setup):
+        def broken(record, checks, setup, others):
+            for window in windows(record, checks, setup, others):
                 if record.speaker == "p03":
-                    measured["lips"]["agreement"] = value
-                yield length, measured
+                    where(window)["lips"]["agreement"] = value
+                yield window
 
         monkeypatch.setattr(module, "_windows", broken)
         assert calibrated(tree(*PEOPLE, "one more")).references["lips"].people[0] == 20
@@ -311,8 +330,15 @@ class TestWhoCalibrates:
         assert calibrated(tree(*PEOPLE[:4]), fewest_people=4).references["lips"].people[0] == 4
 
     def test_lengths_that_too_few_people_have_are_left_out(self, calibrated, tree):
-        reference = calibrated(tree(*(f"short{i}" for i in range(19)), "long")).references["lips"]
-        np.testing.assert_array_equal(reference.seconds, [1.5, 2.0])
+        short = [f"short{letter}" for letter in "abcdefghijklmnopqrs"]
+        reference = calibrated(tree(*short, "long")).references["lips"]
+        np.testing.assert_array_equal(reference.seconds, [1.5, 2.0, 2.5])
+
+    def test_people_with_shorter_recordings_stand_in_where_those_are_not_much_shorter(self, calibrated, tree):
+        """2 s stand in for 3 s, 1.5 s for 2.5 s but not for 3 s."""
+        others = [f"mid{letter}" for letter in "abcdefghijklmnopqrs"]
+        reference = calibrated(tree(*others, "long", "shorta")).references["lips"]
+        assert dict(zip(reference.seconds, reference.people, strict=True)) == {1.5: 21, 2.0: 21, 2.5: 21, 3.0: 20}
 
     def test_clips_that_cannot_be_measured_are_left_out(self, weights, tree, tmp_path, caplog):
         """The clips of this tree are empty files."""
@@ -361,18 +387,27 @@ class TestWhatIsMeasured:
 
     def test_windows_of_every_length_half_overlapping_by_every_check(self, record):
         setup = load_setup(calibrating=True)
-        windows = list(module._windows(record, setup.checks, setup))
+        windows = list(module._windows(record, setup.checks, setup, module._Others()))
         (clip,) = setup.checks[0].clips(module.open_recording(record.path))
         for length in LENGTHS:
             frames = round(length * FPS)
             expected = len(range(0, len(clip) - frames + 1, frames // 2))
-            assert sum(seconds == length for seconds, _ in windows) == expected
-        for _, checks in windows:
-            assert {name: list(readings) for name, readings in checks.items()} == CHECKS
-            assert np.isfinite([value for readings in checks.values() for value in readings.values()]).all()
+            assert sum(window.seconds == length for window in windows) == expected
+        for window in windows:
+            assert window.fakes == []  # there is nobody else
+            assert {name: list(readings) for name, readings in window.real.items()} == CHECKS
+            assert np.isfinite([value for readings in window.real.values() for value in readings.values()]).all()
+
+    def test_of_the_lips_also_windows_with_the_speech_of_the_last_two_other_people(self, record):
+        setup, others = load_setup(calibrating=True), module._Others()
+        for person in ("ann", "bob", "cid", "bob"):
+            windows = list(module._windows(replace(record, identity=person), setup.checks, setup, others))
+        assert {len(window.fakes) for window in windows} == {2}
+        for fake in windows[0].fakes:
+            assert {name: list(readings) for name, readings in fake.items()} == {"lips": CHECKS["lips"]}
 
     def test_a_recording_without_speech_has_none(self, record, tmp_path, caplog):
         silent = replace(record, path=write(tmp_path / "silent.mp4", face()[:50], np.zeros(32_000, np.float32)))
         setup = load_setup(checks="face", calibrating=True)
-        assert list(module._windows(silent, setup.checks, setup)) == []
+        assert list(module._windows(silent, setup.checks, setup, module._Others())) == []
         assert caplog.messages == [f"{record.name}: left out, no_speech: no speech is heard"]

@@ -18,7 +18,7 @@ from avsync.checks.registry import CHECKS
 from avsync.datasets import open_dataset
 from avsync.detector import Detector
 from avsync.encoders.registry import Backbone, load_backbone
-from avsync.errors import UsageError
+from avsync.errors import CannotJudge, UsageError
 from avsync.features import FeatureStore, encode_recording
 from avsync.features.extract import extract
 from avsync.media import FPS
@@ -69,13 +69,14 @@ class TestTheRegistry:
         assert tuple(group) == setup.checks
 
 
-def lattice_score(lag, *, speech_seconds=3.0, frames=75, height=3.0):
+def lattice_score(lag, *, speech_seconds=3.0, frames=75, height=3.0, head_turn=0.0, sound_range=30.0):
     """A window of the lips check whose lips and speech fit at `lag`, as the check keeps it."""
     grid = np.random.default_rng(frames + lag).normal(0, 0.1, (frames, 2 * TAU + 1)).astype(np.float32)
     grid[:, TAU + lag] += height
     share = np.full(frames, speech_seconds * FPS / frames, np.float32)
     artefacts = {"times": frame_times(0.0, frames), "speech_share": share, "lattice": grid}
-    return WindowScore(0, 0.0, frames / FPS, speech_seconds, np.zeros(4), {}, artefacts)
+    view = {"head_turn": head_turn, "sound_range": sound_range}
+    return WindowScore(0, 0.0, frames / FPS, speech_seconds, np.zeros(4), view, artefacts)
 
 
 class TestLips:
@@ -89,7 +90,7 @@ class TestLips:
 
     def test_a_window_has_its_place_its_readings_and_its_lattice(self, check, clip):
         window = check.measure(clip[10:60])
-        assert set(window.readings) == {"agreement", "worst_moment"}
+        assert list(window.readings) == ["agreement", "worst_moment", "head_turn", "sound_range"]
         assert np.isfinite(list(window.readings.values())).all()
         assert (window.track, window.seconds) == (clip.track, 2.0)
         assert (window.start, window.end) == pytest.approx((clip.start + 0.4, clip.start + 2.4))
@@ -129,6 +130,24 @@ class TestLips:
 
     def test_without_windows_there_is_nothing_to_combine(self, check):
         assert check.combine([]) is None
+
+    @pytest.mark.parametrize(
+        ("poor", "said"),
+        [({"head_turn": 0.6}, "the head is turned"), ({"sound_range": 5.0}, r"by 5 dB, 8 are needed")],
+    )
+    def test_windows_in_which_lips_or_speech_are_not_clear_are_not_judged(self, check, poor, said):
+        combined = check.combine([lattice_score(4), lattice_score(1, speech_seconds=9.0, **poor)])
+        assert (combined.lag, len(combined.units)) == (4, 1)
+        with pytest.raises(CannotJudge, match=f"^poor_view: .*{said}"):
+            check.combine([lattice_score(1, **poor)])
+
+    def test_of_drowned_speech_the_face_alone_is_judged(self, tmp_path):
+        """White noise as loud as the speech."""
+        noise = np.random.default_rng(0).normal(0, voice().std(), len(voice())).astype(np.float32)
+        verdict = score(write(tmp_path / "noisy.mkv", face(), 0.5 * (voice() + noise)))
+        assert verdict.verdict in ("consistent", "suspicious")
+        assert verdict.checks["lips"].reason == "poor_view"
+        assert verdict.p_value == verdict.checks["face"].p_value
 
 
 class TestFace:

@@ -96,6 +96,7 @@ class EyesCheck:
     readings = (Reading("eye_opening", "face", "avsync.checks.eyes:eye_opening", "low", "made up"),)
     ranked_by = "eye_opening"
     lengths = LENGTHS
+    counterexample = None
     clips = staticmethod(face_clips)
     windows = staticmethod(scored_windows)
 
@@ -169,6 +170,7 @@ class PitchCheck:
     readings = (Reading("crossings", "lattice", "avsync.checks.pitch:crossings", "high", "made up"),)
     ranked_by = "crossings"
     lengths = LENGTHS
+    counterexample = None
     clips = staticmethod(sound_clips)
 
     def __init__(self, reference=None):

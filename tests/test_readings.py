@@ -1,6 +1,7 @@
 """What avsync.score.readings promises: numbers that mean what they say."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -32,9 +33,9 @@ class TestTheRegistry:
         assert reading.name == name
         assert reading.source
 
-    def test_a_reading_is_of_the_lattice_or_of_the_face(self):
-        assert {*FACE_READINGS, *LATTICE_READINGS} == set(READINGS)
-        assert not {*FACE_READINGS} & {*LATTICE_READINGS}
+    def test_a_reading_is_of_one_source(self):
+        view = [reading.name for reading in readings_of("view")]
+        assert sorted([*FACE_READINGS, *LATTICE_READINGS, *view]) == sorted(READINGS)
 
 
 def features(frames, seed=0, size=16):
@@ -219,6 +220,41 @@ def pixels(name, faces, speech_share=None):
     """A reading of the pixels of aligned faces."""
     speech_share = np.ones(len(faces), np.float32) if speech_share is None else speech_share
     return read(name, FaceWindow(faces, np.zeros((len(faces), 68, 2), np.float32), speech_share))
+
+
+class TestReadingTheView:
+    def turned(self, clip, degrees):
+        """The clip's landmarks on a head of a cylinder's shape that turns."""
+        points = clip.landmarks - clip.landmarks.mean(axis=1, keepdims=True)
+        radius = np.abs(points[..., 0]).max() * 1.2
+        depth = np.sqrt(radius**2 - points[..., 0] ** 2)
+        angle = np.radians(degrees)
+        x = points[..., 0] * np.cos(angle) + depth * np.sin(angle)
+        return replace_landmarks(clip, np.stack([x, points[..., 1]], axis=-1))
+
+    def test_a_head_that_turns_either_way_turns_more(self, clip):
+        turns = [read("head_turn", self.turned(clip, degrees)) for degrees in (-50, -25, 0, 25, 50)]
+        assert turns[0] > turns[1] > turns[2] < turns[3] < turns[4]
+        assert turns[2] < 0.1
+
+    def test_a_tilted_head_is_not_turned(self, clip):
+        turn = np.array([[0.8, 0.6], [-0.6, 0.8]], np.float32)
+        tilted = replace_landmarks(clip, clip.landmarks @ turn)
+        assert read("head_turn", tilted) == pytest.approx(read("head_turn", clip), abs=1e-3)
+
+    def test_noise_narrows_the_range_of_the_sound_and_loudness_does_not(self, clip):
+        noise = np.random.default_rng(0).normal(0, clip.waveform.std(), len(clip.waveform)).astype(np.float32)
+        ranges = [
+            read("sound_range", replace(clip, waveform=clip.waveform + part * noise)) for part in (0.0, 0.1, 0.3, 1.0)
+        ]
+        assert ranges == sorted(ranges, reverse=True)
+        assert ranges[-1] < 8
+        quiet = read("sound_range", replace(clip, waveform=clip.waveform / 2))
+        assert quiet == pytest.approx(ranges[0], abs=1.0)
+
+
+def replace_landmarks(clip, landmarks):
+    return SimpleNamespace(landmarks=np.asarray(landmarks, np.float32), waveform=clip.waveform)
 
 
 class TestReadingTheFace:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from avsync.errors import UsageError
 from avsync.media import FPS
 from avsync.score.calibration import Calibration, Conditions
+from avsync.score.evidence import fit_ratio, from_log_p, mean
 from avsync.score.judge import fuse, judge_check, judge_track, speakers
 from avsync.score.quantiles import SHARES
 from avsync.score.readings import READINGS, Reading, readings_of
@@ -151,7 +152,7 @@ class TestReference:
 
     def test_holds_quantiles_and_counts_only(self, reference, check):
         plain = reference.to_dict()
-        assert set(plain) == {"seconds", "people", "readings", "scored", "scores"}
+        assert set(plain) == {"seconds", "people", "readings", "scored", "scores", "ratio"}
         assert set(plain["readings"]) == {reading.name for reading in CHECKS[check]}
         for table in (*plain["readings"].values(), plain["scores"]):
             assert np.shape(table) == (len(LENGTHS), 101)
@@ -256,7 +257,8 @@ class TestFusingChecks:
         smallest = min(one_by_one.references[check].p_value(score, 3.0) for check, score in raw.items())
         assert fused(one_by_one, readings)[1] == 2 * smallest
         assert fused(one_by_one, at_share(one_by_one, 0.9))[1] == 1
-        assert fused(one_by_one, readings)[0] == fused(calibration, readings)[0]
+        logs = [one_by_one.references[check].log_p(score, 3.0) for check, score in raw.items()]
+        assert fused(one_by_one, readings)[0] == max(logs)
 
     def test_one_check_alone_has_its_own_p_value(self, calibration, check):
         readings = {check: at_share(calibration, 0.1)[check]}
@@ -269,10 +271,43 @@ class TestFusingChecks:
 
     def test_each_check_may_have_windows_of_its_own_length(self, calibration):
         raw = raw_scores(calibration, at_share(calibration, 0.03))
-        score, p_value = calibration.fuse(raw, {"lips": 3.0, "face": 1.5})
-        logs = [calibration.references[c].log_p(raw[c], s) for c, s in (("lips", 3.0), ("face", 1.5))]
-        assert score == max(logs)
-        assert 0 < p_value < 1
+        of_face = {length: calibration.fuse(raw, {"lips": 3.0, "face": length}) for length in (1.5, 3.0)}
+        assert of_face[1.5] != of_face[3.0]
+        assert all(0 < p_value < 1 for _, p_value in of_face.values())
+
+    def test_a_check_that_finds_nothing_costs_the_other_little(self, calibration):
+        """A face that is more anomalous than 99 of 100 real ones: the p-value of both is about 0.02, not 0.05."""
+        readings = {**at_share(calibration, 0.5), "face": at_share(calibration, 0.01)["face"]}
+        alone = calibration.references["face"].p_value(raw_scores(calibration, readings)["face"], 3.0)
+        assert alone <= fused(calibration, readings)[1] < 3 * alone + 0.01
+
+
+class TestEvidence:
+    """e-values: on real windows their mean is at most about 1."""
+
+    def test_without_counterexamples_it_is_half_the_root_of_one_over_p(self):
+        np.testing.assert_allclose(10 ** from_log_p(np.array([0.0, 2.0, 4.0])), [0.5, 5, 50])
+
+    def test_of_uniform_p_values_the_mean_is_one(self):
+        p = np.random.default_rng(0).uniform(size=1_000_000)
+        assert (10 ** from_log_p(-np.log10(p))).mean() == pytest.approx(1, abs=0.05)
+
+    def test_with_counterexamples_it_is_their_likelihood_ratio(self):
+        """Of two normal distributions one standard deviation apart: x - 0.5 nepers."""
+        rng = np.random.default_rng(0)
+        real, fake = rng.normal(0, 1, 100_000), rng.normal(1, 1, 20_000)
+        slope, offset = fit_ratio(real, np.ones(100_000), fake, np.ones(20_000))
+        assert (slope * np.log(10), offset * np.log(10)) == (pytest.approx(1, abs=0.03), pytest.approx(-0.5, abs=0.03))
+
+    def test_counterexamples_apart_from_all_real_windows_give_finite_evidence(self):
+        assert np.isfinite(fit_ratio(np.zeros(20), np.ones(20), np.full(40, 5.0), np.ones(40))).all()
+
+    def test_counterexamples_that_look_more_real_than_real_windows_say_nothing(self):
+        slope, offset = fit_ratio(np.ones(20), np.ones(20), np.zeros(40), np.ones(40))
+        assert (slope, offset) == (0, pytest.approx(0, abs=1e-4))
+
+    def test_the_mean_is_that_of_the_values_themselves(self):
+        assert mean([0.0, np.log10(3)]) == pytest.approx(np.log10(2))
 
 
 def spoiled(data, **changes):
@@ -423,7 +458,6 @@ class TestJudging:
         assert verdict.checks["lips"].anomaly_score == lips.log_p(raw["lips"], 3.0)
         assert verdict.checks["face"].p_value > 0.3
         assert (verdict.anomaly_score, verdict.p_value) == fused(calibration, readings)
-        assert verdict.anomaly_score == verdict.checks["lips"].anomaly_score
         reading = verdict.checks["lips"].readings["agreement"]
         assert (reading.value, reading.percentile) == (readings["lips"]["agreement"], pytest.approx(2, abs=0.1))
         assert reading.p_value == lips.reading_p_value("agreement", reading.value, 3.0)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from avsync.align.aligner import Head
 from avsync.checks.face_clips import window_score
+from avsync.checks.interface import Counterexample
 from avsync.checks.lips import lattice_window
 from avsync.encoders.registry import Backbone
 from avsync.features import Features, FeatureStore, encode_recording
@@ -58,6 +59,7 @@ class BackboneCheck:
     needs: tuple[Need, ...] = ("face", "speech")
     lengths: tuple[float, ...] = LENGTHS
     reference: Reference | None = None
+    counterexample: Counterexample | None = None
 
     def __init__(self, backbone: Backbone, head: Head, reading: Reading, store: FeatureStore | None) -> None:
         self._backbone, self._head, self._store = backbone, head, store

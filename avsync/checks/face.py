@@ -6,7 +6,7 @@ import torch
 
 from avsync.align.checkpoint import Checkpoint
 from avsync.checks.face_clips import face_clips, scored_windows, window_score
-from avsync.checks.interface import LENGTHS
+from avsync.checks.interface import LENGTHS, Counterexample
 from avsync.clip import FaceClip
 from avsync.recording import Need
 from avsync.score.readings import Reading, readings_of
@@ -29,6 +29,7 @@ class FaceCheck:
     ranked_by = "mouth_detail"
     lengths: tuple[float, ...] = LENGTHS
     reference: Reference | None = None
+    counterexample: Counterexample | None = None
     clips = staticmethod(face_clips)
     windows = staticmethod(scored_windows)
 

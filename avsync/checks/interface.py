@@ -12,6 +12,7 @@ from avsync.score.windows import Combined, WindowScore
 LENGTHS = (1.5, 2.0, 2.5, 3.0)
 
 Clips = Callable[[Recording], Iterator[Any]]
+Counterexample = Callable[[Any, Any], Any]
 
 
 class Check(Protocol):
@@ -26,6 +27,8 @@ class Check(Protocol):
         clips: the function that reads the recording's clips. Checks with the same function share one pass over the
             file, so it is compared by identity.
         reference: its own calibration, if its checkpoint has one; that of the model counts first.
+        counterexample: makes a window as of a fake that the check is meant to find, out of two windows of different
+            real people; calibration learns from some how much a score says. None: there is no such way.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Check(Protocol):
     ranked_by: str
     lengths: tuple[float, ...]
     reference: Reference | None
+    counterexample: Counterexample | None
 
     @property
     def clips(self) -> Clips: ...  # noqa: D102

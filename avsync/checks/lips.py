@@ -13,14 +13,19 @@ from avsync.align.temporal import TemporalAligner
 from avsync.checks.face_clips import face_clips, scored_windows, window_score
 from avsync.checks.interface import LENGTHS
 from avsync.clip import FaceClip
-from avsync.errors import UsageError
+from avsync.errors import CannotJudge, Reason, UsageError
 from avsync.recording import Need
-from avsync.score.readings import READINGS, Reading
+from avsync.score.readings import READINGS, Reading, readings_of
 from avsync.score.readings.lattice import LatticeWindow, lag_of
 from avsync.score.reference import Reference
 from avsync.score.verdict import Artefacts
 from avsync.score.windows import Combined, WindowScore, frame_times
 from avsync.speech import log_mel
+
+# The lips of a window beyond these are not judged. In recordings of all kinds of 31 real people, heads are turned by at
+# most 0.37 and speech stands out by 11.7 dB and more; white noise as loud as the speech leaves 5 to 7 dB.
+_MAX_TURN = 0.45  # of `head_turn`
+_MIN_RANGE = 8.0  # dB, of `sound_range`
 
 
 def load(checkpoint: Checkpoint, device: torch.device) -> "LipsCheck":
@@ -34,15 +39,21 @@ def load(checkpoint: Checkpoint, device: torch.device) -> "LipsCheck":
     return LipsCheck(checkpoint.model.to(device))
 
 
+def with_speech_of(window: FaceClip, other: FaceClip) -> FaceClip:
+    """The face of one window with the speech of another of the same length: swapped audio."""
+    return replace(window, waveform=other.waveform, speech_share=other.speech_share)
+
+
 class LipsCheck:
     """Windows of at most 3 s through the temporal aligner, all read at the lag of their track."""
 
     name = "lips"
     needs: tuple[Need, ...] = ("face", "speech")
-    readings: tuple[Reading, ...] = (READINGS["agreement"], READINGS["worst_moment"])
+    readings: tuple[Reading, ...] = (READINGS["agreement"], READINGS["worst_moment"], *readings_of("view"))
     ranked_by = "agreement"
     lengths: tuple[float, ...] = LENGTHS
     reference: Reference | None = None
+    counterexample = staticmethod(with_speech_of)
     clips = staticmethod(face_clips)
     windows = staticmethod(scored_windows)
 
@@ -61,20 +72,43 @@ class LipsCheck:
             "lattice": grid.numpy(),
             "mouths": window.mouths,
         }
-        return self._read(window_score(window, {}, arrays), None)
+        view = {reading.name: reading.read(window) for reading in readings_of("view")}
+        return _read(window_score(window, view, arrays), None)
 
     def combine(self, windows: Sequence[WindowScore]) -> Combined | None:
-        """Read all windows at the lag that fits them best together."""
+        """Read all windows with a fair view of the lips at the lag that fits them best together.
+
+        Raises:
+            CannotJudge: `poor_view`; there is no such window.
+        """
         if not windows:
             return None
-        lag = lag_of(mean_curve(windows))
-        read = [self._read(window, lag) for window in windows]
+        fair = [window for window in windows if _fair_view(window)]
+        if not fair:
+            raise CannotJudge(Reason.POOR_VIEW, _poor_view(windows))
+        lag = lag_of(mean_curve(fair))
+        read = [_read(window, lag) for window in fair]
         return Combined(read, read, lag)
 
-    def _read(self, score: WindowScore, lag: int | None) -> WindowScore:
-        window = lattice_window(score)
-        window = window if lag is None else window.at(lag)
-        return replace(score, readings={reading.name: reading.read(window) for reading in self.readings})
+
+def _read(score: WindowScore, lag: int | None) -> WindowScore:
+    """The window with the readings of its lattice, at a common lag or at its own."""
+    window = lattice_window(score)
+    window = window if lag is None else window.at(lag)
+    readings = {r.name: r.read(window) if r.of == "lattice" else score.readings[r.name] for r in LipsCheck.readings}
+    return replace(score, readings=readings)
+
+
+def _fair_view(window: WindowScore) -> bool:
+    return window.readings["head_turn"] <= _MAX_TURN and window.readings["sound_range"] >= _MIN_RANGE
+
+
+def _poor_view(windows: Sequence[WindowScore]) -> str:
+    """Why no window can be judged, in words."""
+    if all(window.readings["sound_range"] < _MIN_RANGE for window in windows):
+        loudest = max(window.readings["sound_range"] for window in windows)
+        return f"noise or music drowns the speech: it stands out by {loudest:.0f} dB, {_MIN_RANGE:.0f} are needed"
+    return "the head is turned too far away, or the speech is drowned, to judge the lips"
 
 
 def lattice_window(score: WindowScore) -> LatticeWindow:

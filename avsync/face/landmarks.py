@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 JAW = slice(0, 17)  # from the right ear over the chin, point 8, to the left ear
 BROWS = slice(17, 27)
 NOSE = slice(27, 36)  # bridge 27–30, base 31–35
+NOSE_TIP = 30
 EYES = slice(36, 48)
 RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)
 OUTER_EYE_CORNERS = (36, 45)

@@ -15,8 +15,8 @@ verdicts[]                  one for each file, in the order they were scored
   path                      the file as it was named
   verdict                   "consistent", "suspicious", "measured" (by a model without calibration) or "cannot_judge"
   reason                    why the file cannot be judged: "unreadable", "no_video", "no_audio", "no_speech", "no_face",
-                            "low_resolution", "low_frame_rate", "damaged", "too_short", "timed_out", "out_of_memory" or
-                            "crashed"; null if it was judged
+                            "low_resolution", "poor_view", "low_frame_rate", "damaged", "too_short", "timed_out",
+                            "out_of_memory" or "crashed"; null if it was judged
   detail                    the reason in words; empty if the file was judged
   p_value                   share of real recordings that score at least as high: the p-value of the decisive face,
                             multiplied by the number of speakers, or that of the recording as a whole; null if the file
@@ -79,7 +79,7 @@ verdicts[]                  one for each file, in the order they were scored
         value               as above
         percentile          as above
         p_value             as above
-    anomaly_score           the largest of its checks
+    anomaly_score           -log10 of a smooth p-value of its checks together, as of each check
     p_value                 share of real windows of this length in which the checks together are at least as
                             anomalous; null without calibration
     segments[]              the windows that are suspicious by themselves

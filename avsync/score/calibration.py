@@ -7,15 +7,17 @@ from typing import Any, Self
 import numpy as np
 
 from avsync.errors import UsageError
-from avsync.score.quantiles import Floats, conformal, read_lengths, read_table, weighted_quantiles
+from avsync.score.evidence import mean
+from avsync.score.quantiles import Floats, at_length, conformal, read_lengths, read_table, weighted_quantiles
 from avsync.score.readings import Reading
-from avsync.score.reference import Reference, left_out_log_p
+from avsync.score.reference import Reference, left_out_log_p, smooth_log_p
 
 # Raise it whenever the same file gets other readings: older calibrations are then refused.
-VERSION = 2
+VERSION = 3
 
 Readings = Mapping[str, Sequence[Reading]]  # by check
 Values = Mapping[float, Mapping[str, Mapping[str, Floats]]]  # by length (s), check and reading: float [n]
+Fakes = Mapping[str, Mapping[float, Mapping[str, Floats]]]  # by check, length and reading: float [m]
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Joint:
-    """The largest `log_p` of several checks on the same real windows: quantiles float [L, 101] by length [L]."""
+    """The mean evidence of several checks on the same real windows, log10: quantiles float [L, 101] by length [L]."""
 
     seconds: Floats
     people: Floats
@@ -58,7 +60,12 @@ class Calibration:
 
     @classmethod
     def fit(
-        cls, conditions: Conditions, values: Values, people: Mapping[float, Sequence[str]], checks: Readings
+        cls,
+        conditions: Conditions,
+        values: Values,
+        people: Mapping[float, Sequence[str]],
+        checks: Readings,
+        fakes: Fakes | None = None,
     ) -> Self:
         """Measure real windows, each of which every check has measured.
 
@@ -67,12 +74,15 @@ class Calibration:
             values: by length of window (s), check and reading, float [n].
             people: by length, whose window each is.
             checks: by check, its readings.
+            fakes: counterexamples of the checks that have some.
         """
         references = {
-            name: Reference.fit({length: values[length][name] for length in values}, people, readings)
+            name: Reference.fit(
+                {length: values[length][name] for length in values}, people, readings, (fakes or {}).get(name)
+            )
             for name, readings in checks.items()
         }
-        joint = {tuple(sorted(checks)): _fit_joint(values, people, checks)} if len(checks) > 1 else {}
+        joint = {tuple(sorted(checks)): _fit_joint(values, people, checks, references)} if len(checks) > 1 else {}
         return cls(conditions, references, joint)
 
     def joined(self, other: Self) -> Self:
@@ -82,21 +92,22 @@ class Calibration:
     def fuse(self, scores: Mapping[str, float], seconds: Mapping[str, float]) -> tuple[float, float]:
         """The `anomaly_score` and the p-value of several checks together.
 
-        Checks that were calibrated together are compared with real windows; for other sets the smallest p-value is
-        multiplied by their number (Bonferroni), which keeps the level too.
+        The mean evidence of checks that were calibrated together is compared with that of real windows. For other sets
+        the smallest p-value is multiplied by their number (Bonferroni), which keeps the level too.
 
         Args:
             scores: by check, its score, at least one.
             seconds: by check, the length of its windows (s).
         """
         logs = {name: self.references[name].log_p(score, seconds[name]) for name, score in scores.items()}
-        largest = max(logs.values())
         joint = self.joint.get(tuple(sorted(scores)))
-        if joint is not None:
-            length = float(np.mean([seconds[name] for name in scores]))
-            return largest, conformal(largest, joint.scores, joint.seconds, joint.people, length)
-        smallest = min(self.references[name].p_value(score, seconds[name]) for name, score in scores.items())
-        return largest, min(1.0, len(scores) * smallest)
+        if joint is None:
+            smallest = min(self.references[name].p_value(score, seconds[name]) for name, score in scores.items())
+            return max(logs.values()), min(1.0, len(scores) * smallest)
+        length = float(np.mean([seconds[name] for name in scores]))
+        found = float(mean([self.references[name].evidence(log_p, seconds[name]) for name, log_p in logs.items()]))
+        p_value = conformal(found, joint.scores, joint.seconds, joint.people, length)
+        return float(smooth_log_p(found, at_length(joint.scores, joint.seconds, length))), p_value
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: quantiles, counts and conditions, nothing else."""
@@ -144,11 +155,16 @@ def with_stored(new: Calibration, stored: Any) -> dict[str, Any]:
         return plain
 
 
-def _fit_joint(values: Values, people: Mapping[float, Sequence[str]], checks: Readings) -> Joint:
+def _fit_joint(
+    values: Values, people: Mapping[float, Sequence[str]], checks: Readings, references: Mapping[str, Reference]
+) -> Joint:
     lengths, scores = sorted(values), []
     for length in lengths:
-        logs = [left_out_log_p(values[length][name], people[length], readings) for name, readings in checks.items()]
-        scores.append(weighted_quantiles(np.max(logs, axis=0), np.array(people[length])))
+        evidence = [
+            references[name].evidence(left_out_log_p(values[length][name], people[length], readings), length)
+            for name, readings in checks.items()
+        ]
+        scores.append(weighted_quantiles(mean(evidence), np.array(people[length])))
     counts = np.array([len(set(people[length])) for length in lengths], np.float64)
     return Joint(np.array(lengths, np.float64), counts, np.stack(scores))
 

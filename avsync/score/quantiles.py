@@ -25,7 +25,7 @@ def weighted_quantiles(values: Floats, people: NDArray[np.str_]) -> Floats:
 
 
 def at_length(table: Floats, lengths: Floats, seconds: float) -> Floats:
-    """The quantiles of windows of `seconds`, interpolated between the lengths measured: [L, 101] to [101]."""
+    """The row of windows of `seconds`, interpolated between the lengths measured: [L, n] to [n]."""
     place = float(np.interp(seconds, lengths, np.arange(len(lengths))))
     below = int(place)
     above = min(below + 1, len(lengths) - 1)

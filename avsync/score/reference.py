@@ -1,14 +1,16 @@
 """What real windows look like to one check: quantiles of its readings and of its score, by length of window."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr  # the distribution function of Student's t
 
+from avsync.score.evidence import fit_ratio, from_log_p
 from avsync.score.quantiles import (
+    LARGEST,
     SHARES,
     Floats,
     at_length,
@@ -36,6 +38,7 @@ class Reference:
         people: float [L], of how many people there are windows of each length.
         readings: quantiles of each reading, float [L, 101] at shares 0, 0.01 … 1.
         scores: quantiles of the check's score, float [L, 101], computed leave-one-person-out.
+        ratio: slope and offset of its evidence in `log_p`, float [L, 2]; None: there were no counterexamples.
         sign: of each reading that counts in the score, +1 where low is anomalous, -1 where high is.
     """
 
@@ -43,6 +46,7 @@ class Reference:
     people: Floats
     readings: dict[str, Floats]
     scores: Floats
+    ratio: Floats | None
     sign: dict[str, int]
 
     @classmethod
@@ -51,6 +55,7 @@ class Reference:
         values: Mapping[float, Mapping[str, Floats]],
         people: Mapping[float, Sequence[str]],
         readings: Sequence[Reading],
+        fakes: Mapping[float, Mapping[str, Floats]] | None = None,
     ) -> Self:
         """Measure real windows; every person weighs the same, however many windows are theirs.
 
@@ -58,6 +63,7 @@ class Reference:
             values: by length of window (s), of each reading its values float [n].
             people: by length, whose window each is.
             readings: those of the check.
+            fakes: by length, the readings of counterexamples, float [m], at least one; None: the check has none.
         """
         lengths, sign = sorted(values), _signs(readings)
         names = {length: np.array(people[length]) for length in lengths}
@@ -67,7 +73,19 @@ class Reference:
         }
         scores = [weighted_quantiles(_left_out(values[n], names[n], sign), names[n]) for n in lengths]
         counts = np.array([len(set(people[length])) for length in lengths], np.float64)
-        return cls(np.array(lengths, np.float64), counts, tables, np.stack(scores), sign)
+        made = cls(np.array(lengths, np.float64), counts, tables, np.stack(scores), None, sign)
+        if fakes is None:
+            return made
+        return replace(made, ratio=np.stack([made._ratio(n, values[n], people[n], fakes[n]) for n in lengths]))
+
+    def _ratio(
+        self, seconds: float, values: Mapping[str, Floats], people: Sequence[str], fakes: Mapping[str, Floats]
+    ) -> Floats:
+        names = np.array(people)
+        real = smooth_log_p(_left_out(values, names, self.sign), at_length(self.scores, self.seconds, seconds))
+        tables = {name: at_length(self.readings[name], self.seconds, seconds) for name in self.sign}
+        fake = smooth_log_p(_fisher(tables, fakes, self.sign), at_length(self.scores, self.seconds, seconds))
+        return np.array(fit_ratio(real, _person_weights(names), fake, np.ones(len(fake))))
 
     def percentile(self, name: str, value: float, seconds: float) -> float:
         """The place of a reading of a window of `seconds` among real ones, 0-100.
@@ -96,6 +114,13 @@ class Reference:
         """-log10 of a smooth p-value, which also ranks scores above every real one."""
         return float(smooth_log_p(checked("a score", score), at_length(self.scores, self.seconds, seconds)))
 
+    def evidence(self, log_p: Floats | float, seconds: float) -> Floats:
+        """log10 of how much more likely a `log_p` is for a fake than for a real window (`avsync.score.evidence`)."""
+        if self.ratio is None:
+            return from_log_p(np.asarray(log_p))
+        slope, offset = at_length(self.ratio, self.seconds, seconds)
+        return np.asarray(slope * log_p + offset)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: quantiles and counts, nothing else."""
         return {
@@ -104,6 +129,7 @@ class Reference:
             "readings": {name: np.round(table, 5).tolist() for name, table in self.readings.items()},
             "scored": list(self.sign),
             "scores": np.round(self.scores, 5).tolist(),
+            "ratio": None if self.ratio is None else np.round(self.ratio, 5).tolist(),
         }
 
     @classmethod
@@ -122,7 +148,8 @@ class Reference:
         tables = {name: read_table(data["readings"][name], seconds) for name in {*names, *sign}}
         if not sign:
             raise ValueError("no reading counts")
-        return cls(seconds, people, tables, read_table(data["scores"], seconds), sign)
+        ratio = None if data["ratio"] is None else _read_ratio(data["ratio"], seconds)
+        return cls(seconds, people, tables, read_table(data["scores"], seconds), ratio, sign)
 
 
 def smooth_log_p(scores: Floats | float, table: Floats) -> Floats:
@@ -136,6 +163,20 @@ def left_out_log_p(values: Mapping[str, Floats], people: Sequence[str], readings
     names = np.array(people)
     scores = _left_out(values, names, _signs(readings))
     return smooth_log_p(scores, weighted_quantiles(scores, names))
+
+
+def _read_ratio(data: Any, lengths: Floats) -> Floats:
+    """Slopes that are not negative and finite offsets, [L, 2]; ValueError or TypeError: it is something else."""
+    ratio = np.array(data, np.float64)
+    if ratio.shape != (len(lengths), 2) or not (np.abs(ratio) <= LARGEST).all() or (ratio[:, 0] < 0).any():
+        raise ValueError("ratio")
+    return ratio
+
+
+def _person_weights(people: NDArray[np.str_]) -> Floats:
+    """The weight of each window: that of a person is 1 in all."""
+    _, person, count = np.unique(people, return_inverse=True, return_counts=True)
+    return np.asarray(1 / count[person], np.float64)
 
 
 def _signs(readings: Sequence[Reading]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
 
-Source = Literal["lattice", "face"]
+Source = Literal["lattice", "face", "view"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Reading:
 
     Attributes:
         name: as results and calibrations call it.
-        of: what it is taken from: "lattice" (`lattice.LatticeWindow`) or "face" (`face.FaceWindow`).
+        of: what it is taken from: "lattice" (`lattice.LatticeWindow`), "face" (`face.FaceWindow`) or "view"
+            (`view.View`).
         function: "module:function"; a module that begins with a dot is one of this package.
         odd: the side on which it is anomalous; None: it is reported and does not count.
         source: the paper, or the reason.
@@ -50,6 +51,8 @@ READINGS: dict[str, Reading] = {
         Reading("factor", "lattice", ".lattice:factor", "low", "FACTOR, arXiv 2311.01458"),
         Reading("log_mean_exp", "lattice", ".lattice:log_mean_exp", "high", "AVH-Align with a mean for the sum"),
         Reading("log_sum_exp", "lattice", ".lattice:log_sum_exp", "high", "AVH-Align, CVPR 2025", grows=True),
+        Reading("head_turn", "view", ".view:head_turn", None, "turned lips are half hidden"),
+        Reading("sound_range", "view", ".view:sound_range", None, "noise and music hide what the lips say"),
         Reading("lip_acceleration", "face", ".face:lip_acceleration", "low", "generated lips start and stop smoothly"),
         Reading(
             "mouth_motion_variability", "face", ".face:mouth_motion_variability", "low", "generated lips move evenly"
@@ -62,5 +65,5 @@ READINGS: dict[str, Reading] = {
 
 
 def readings_of(source: Source) -> tuple[Reading, ...]:
-    """The readings that are taken from a lattice, or from a face."""
+    """The readings that are taken from one source."""
     return tuple(reading for reading in READINGS.values() if reading.of == source)

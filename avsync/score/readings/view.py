@@ -1,0 +1,43 @@
+"""How well lips are seen and speech is heard in a window, whatever they say."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsync.face.landmarks import NOSE_TIP, OUTER_EYE_CORNERS
+
+_HOP = 160  # samples: 10 ms
+_SILENT = 1e-8  # mean power of digital silence, so that its logarithm is finite
+_LOUD, _SOFT = 90, 10  # percentiles of loudness
+
+
+class View(Protocol):
+    """A window; the attributes are those of `FaceClip`."""
+
+    @property
+    def landmarks(self) -> NDArray[np.float32]: ...  # noqa: D102
+
+    @property
+    def waveform(self) -> NDArray[np.float32]: ...  # noqa: D102
+
+
+def head_turn(window: View) -> float:
+    """How far the head is turned: the nose's distance from the middle of the eyes, in eye distances.
+
+    0 from the front; about 0.5 where the nose is below an eye and half of the mouth is hidden.
+    """
+    right, left, nose = (window.landmarks[:, point].astype(np.float64) for point in (*OUTER_EYE_CORNERS, NOSE_TIP))
+    across = left - right
+    place = ((nose - right) * across).sum(axis=1) / np.maximum((across**2).sum(axis=1), 1e-9)
+    return float(abs(np.median(place) - 0.5))
+
+
+def sound_range(window: View) -> float:
+    """How far speech stands out of noise and music: the loudest against the softest tenth of the sound, in dB.
+
+    Speech has pauses between its syllables. What fills them hides the syllables too.
+    """
+    hops = window.waveform[: len(window.waveform) // _HOP * _HOP].reshape(-1, _HOP)
+    loudness = 10 * np.log10(np.square(hops, dtype=np.float64).mean(axis=1) + _SILENT)
+    return float(np.percentile(loudness, _LOUD) - np.percentile(loudness, _SOFT))
