@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from avsync.errors import UsageError
 from avsync.face.boxes import Box, best_match, centre
-from avsync.face.crop import CONTEXT, PATCH_SIDE
+from avsync.face.crop import CONTEXT, PATCH_SIDE, at_most
 from avsync.weights.web import published_file
 
 if TYPE_CHECKING:
@@ -86,14 +85,11 @@ class FanFaceDetector:
         return _around(left, top, right, bottom)
 
     def _found(self, image: NDArray[np.uint8], side: int) -> list[Box]:
-        scale = max(1.0, max(image.shape) / side)
-        size = (round(image.shape[1] / scale), round(image.shape[0] / scale))
-        if min(size) < _LEAST:
+        small, scale = at_most(image, side)
+        if min(small.shape) < _LEAST:
             return []
-        small = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
-        x, y = image.shape[1] / size[0], image.shape[0] / size[1]
         found = _s3fd(self._boxes, self._device).detect_from_image(np.repeat(small[..., None], 3, axis=2))
-        return [_around(b[0] * x, b[1] * y, b[2] * x, b[3] * y) for b in (np.asarray(b).tolist() for b in found)]
+        return [_around(*(scale * float(edge) for edge in box[:4])) for box in found]
 
 
 def peaks(maps: "Tensor") -> "Tensor":
