@@ -493,6 +493,36 @@ class TestDamage:
         assert samples / RATE == pytest.approx(4.0, abs=0.15)
         assert any("packets that cannot be decoded well" in line for line in warnings)
 
+    def test_a_hole_is_reported_if_only_what_comes_before_and_soon_after_it_is_read(self, make):
+        path, _ = make("clip.ts", seconds=4.0)
+        data, warnings = bytearray(path.read_bytes()), []
+        data[len(data) // 3 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 3)
+        path.write_bytes(data)
+        assert list(frames(path, stop=0.5, warnings=warnings))
+        assert warnings == []
+        assert list(frames(path, stop=3.0, warnings=warnings))
+        assert [line.split(":")[0] for line in warnings] == ["video damaged"]
+
+    @pytest.mark.parametrize("sound", ["libopus", "aac", "flac"])
+    def test_packets_that_are_there_twice_are_left_out_and_reported(self, make, tmp_path, sound):
+        path, _ = make("clip.mkv", picture="mpeg4", sound=sound, rate=48_000)
+        written = 0
+        with av.open(str(path)) as source, av.open(str(tmp_path / "twice.mkv"), "w") as file:
+            streams = [file.add_stream_from_template(stream) for stream in source.streams]
+            file.start_encoding()
+            for packet in source.demux():
+                if packet.dts is not None:
+                    copy = av.Packet(bytes(packet))
+                    copy.pts, copy.dts, copy.time_base = packet.pts, packet.dts, packet.time_base
+                    copy.is_keyframe, copy.duration = packet.is_keyframe, packet.duration
+                    for one in (packet, copy):
+                        one.stream = streams[packet.stream.index]
+                        file.mux_one(one)
+                    written += 1
+        _, pictures, samples, warnings = read_all(tmp_path / "twice.mkv")
+        assert (pictures, samples) == read_all(path)[1:3]
+        assert sum(int(line.split(": ")[-1]) for line in warnings) == written
+
     @pytest.mark.parametrize(
         ("name", "recipe"),
         [

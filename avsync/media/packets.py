@@ -50,29 +50,33 @@ def decoded(
     """Yield every frame of `stream` with its presentation time in seconds, None where the file has none.
 
     Frames that cannot be decoded, or whose times jump out of the recording, are skipped. If there were any, or if the
-    stream is truncated, one line is added to `warnings` at the end. `facts` counts along.
+    stream is truncated, one line is added to `warnings` at the end, also if the caller stops before the end of the
+    stream. `facts` counts along.
     """
     facts = facts if facts is not None else StreamFacts()
     clock = _Clock(stream.type)
-    zero, in_place = start_time(container), True
-    for frame in _decode(container, stream):
-        if frame is None:
-            facts.errors += 1
-            continue
-        facts.errors += frame.is_corrupt
-        time = None if frame.time is None else frame.time - zero
-        if time is not None:
-            in_place = clock.has_place_for(time)
-        if not in_place:
-            facts.misplaced += 1
-            continue
-        if time is not None:
-            clock.advance(time, _seconds(frame))
-        facts.frames += 1
-        facts.holes, facts.missing = clock.holes, clock.missing
-        yield time, frame
-    if warnings is not None:
-        warnings.extend(_damage(stream, facts, clock.end, zero))
+    zero, in_place, ended = start_time(container), True, False
+    try:
+        for frame in _decode(container, stream):
+            if frame is None:
+                facts.errors += 1
+                continue
+            facts.errors += frame.is_corrupt
+            time = None if frame.time is None else frame.time - zero
+            if time is not None:
+                in_place = clock.has_place_for(time)
+            if not in_place:
+                facts.misplaced += 1
+                continue
+            if time is not None:
+                clock.advance(time, _seconds(frame))
+            facts.frames += 1
+            facts.holes, facts.missing = clock.holes, clock.missing
+            yield time, frame
+        ended = True
+    finally:
+        if warnings is not None:
+            warnings.extend(_damage(stream, facts, clock.end if ended else None, zero))
 
 
 class _Clock:
@@ -138,13 +142,14 @@ def read(container: InputContainer, *streams: VideoStream | AudioStream) -> Iter
 
 
 def _decode(container: InputContainer, stream: VideoStream | AudioStream) -> Iterator[VideoFrame | AudioFrame | None]:
-    """Yield decoded frames, None for each packet that cannot be read or decoded."""
+    """Yield decoded frames, None for each packet that cannot be read or decoded, or that is there twice."""
     stream.codec_context.thread_type = ThreadType.AUTO
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-    bad = 0
+    bad, last = 0, None
     for packet in read(container, stream):
         pieces: list[VideoFrame | AudioFrame | None] = [None]
-        if packet is not None:
+        if packet is not None and not (last is not None and _is_copy(packet, last)):
+            last = packet
             with suppress(av.FFmpegError, ValueError):
                 # The demuxer marks a packet as corrupt when a part of it is missing.
                 pieces = [*([None] if packet.is_corrupt else []), *stream.decode(packet)]
@@ -154,13 +159,19 @@ def _decode(container: InputContainer, stream: VideoStream | AudioStream) -> Ite
             return
 
 
-def _damage(stream: VideoStream | AudioStream, facts: StreamFacts, end: float, zero: float) -> Iterator[str]:
+def _is_copy(packet: "Packet[Stream]", last: "Packet[Stream]") -> bool:
+    """Whether a packet repeats the one before it: decoded twice, it would lengthen the sound or spoil the pictures."""
+    return packet.pts is not None and packet.pts == last.pts and packet.size > 0 and bytes(packet) == bytes(last)
+
+
+def _damage(stream: VideoStream | AudioStream, facts: StreamFacts, end: float | None, zero: float) -> Iterator[str]:
+    """A line if the stream is damaged, or truncated at `end` (s); None: its end was not read."""
     parts = []
     if facts.errors:
         parts.append(f"packets that cannot be decoded well: {facts.errors}")
     if facts.misplaced:
         parts.append(f"frames out of place in time: {facts.misplaced}")
-    if stream.duration is not None and stream.time_base is not None:
+    if end is not None and stream.duration is not None and stream.time_base is not None:
         promised = float(((stream.start_time or 0) + stream.duration) * stream.time_base) - zero
         if end < promised - _MAX_SHORTFALL:
             parts.append(f"ends at {end:.1f} s of {promised:.1f} s")
