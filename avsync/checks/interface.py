@@ -37,7 +37,9 @@ class Check(Protocol):
     ranked_by: str
     lengths: tuple[float, ...]
     reference: Reference | None
-    counterexample: Counterexample | None
+
+    @property
+    def counterexample(self) -> Counterexample | None: ...  # noqa: D102
 
     @property
     def clips(self) -> Clips: ...  # noqa: D102
