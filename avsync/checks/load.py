@@ -190,5 +190,6 @@ def _compare(made: Conditions, asked: Conditions) -> None:
         )
     if made.faces != asked.faces:
         raise UsageError(
-            f"calibrated with the face detector {made.faces}, asked with {asked.faces}: run avsync calibrate ROOT"
+            f"calibrated with the face detector {made.faces}, asked with {asked.faces}: "
+            "run avsync calibrate ROOT with the same --faces"
         )
