@@ -1,6 +1,10 @@
 """Measure the speed and memory of `avsync score`, start included, and the time of each stage; prints Markdown.
 
     python scripts/benchmark_speed.py
+    python scripts/benchmark_speed.py --baseline ../avsync-0.1.0
+
+The time is compared with that of decoding the pictures and doing nothing with them, and with that of another version of
+avsync: a checkout of its sources, with its own weights. They run in turn, so that a busy machine slows them alike.
 
 The clip it makes is kept in the system's folder for temporary files, for the next run.
 """
@@ -15,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory, gettempdir
 from time import time
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -26,7 +31,16 @@ from avsync.media import FPS, RATE, Sound, write_clip
 
 _DEMO_SECONDS = 8
 _LONGER = (5, 30)
-_HERE = Path(__file__).parent / "benchmark"
+_HERE = Path(__file__).resolve().parent / "benchmark"
+_AVSYNC, _DECODING, _BASELINE = "avsync score", "decoding the pictures alone", "avsync score, baseline"
+
+
+class Measured(NamedTuple):
+    """What a command took: seconds, seconds of the processor (of all cores together), and peak memory (bytes)."""
+
+    seconds: float
+    processor: float
+    memory: float
 
 
 def main() -> None:
@@ -34,9 +48,11 @@ def main() -> None:
     options = _options()
     clip = _talking_clip(options.seconds, options.height)
     print(", ".join(f"{name} {fact}" for name, fact in circumstances().items()), end="\n\n", flush=True)
+    measured = _measured(clip, options)
     tables: Tables = {
         "Start": _start(options.runs),
-        f"Scoring a clip of {options.height} lines": _scoring(clip, options),
+        f"Scoring a clip of {options.height} lines": _scoring(clip, options, measured[_AVSYNC]),
+        "Beside decoding alone" + (" and the baseline" if options.baseline else ""): _ratios(measured),
         "Where the time goes": _stages(clip, options.weights),
     }
     print(to_markdown(tables))
@@ -48,35 +64,75 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--height", type=int, default=720, help="its lines, even; the width is 16:9 (default: 720)")
     parser.add_argument("--runs", type=int, default=3, help="the median of so many is reported (default: 3)")
     parser.add_argument("--long", action="store_true", help="also clips 5 and 30 times as long, once each")
+    parser.add_argument("--baseline", type=Path, metavar="DIR", help="a checkout of another version, to compare with")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a checkpoint instead of the built-in one")
     return parser.parse_args()
 
 
 def _start(runs: int) -> list[Row]:
     """Seconds until the command line prints its help, and of Python alone."""
-    python = median(_measure([sys.executable, "-c", "pass"])[0] for _ in range(runs))
-    help_text = median(_measure([sys.executable, "-m", "avsync", "--help"])[0] for _ in range(runs))
+    python = median(_measure([sys.executable, "-c", "pass"]).seconds for _ in range(runs))
+    help_text = median(_measure([sys.executable, "-m", "avsync", "--help"]).seconds for _ in range(runs))
     return [
         {"command": "python -c pass", "seconds": python, "times as long": 1.0},
         {"command": "avsync --help", "seconds": help_text, "times as long": help_text / python},
     ]
 
 
-def _scoring(clip: Path, options: argparse.Namespace) -> list[Row]:
-    weights = ["--weights", str(options.weights)] if options.weights else []
-    command = [sys.executable, "-m", "avsync", "score", "--json", *weights]
-    rows = [_row(options.seconds, [_measure([*command, str(clip)]) for _ in range(options.runs)])]
+def _measured(clip: Path, options: argparse.Namespace) -> dict[str, list[Measured]]:
+    """What `options.runs` runs of avsync, of decoding alone and of the baseline take, in turn."""
+    commands: dict[str, tuple[list[str], Path | None]] = {
+        _AVSYNC: ([*_score(options), str(clip)], None),
+        _DECODING: ([sys.executable, str(_HERE / "decode.py"), str(clip)], None),
+    }
+    if options.baseline:
+        # `python -m` imports from the folder where it is started, before it looks anywhere else.
+        commands[_BASELINE] = ([sys.executable, "-m", "avsync", "score", "--json", str(clip)], options.baseline)
+    measured: dict[str, list[Measured]] = {name: [] for name in commands}
+    for _ in range(options.runs):
+        for name, (command, folder) in commands.items():
+            measured[name].append(_measure(command, folder))
+    return measured
+
+
+def _ratios(measured: dict[str, list[Measured]]) -> list[Row]:
+    """Seconds and seconds of the processor of each, and avsync's over them.
+
+    On a machine that does other work too, the seconds of the processor are the steadier ones.
+    """
+    seconds = {name: median(run.seconds for run in runs) for name, runs in measured.items()}
+    processor = {name: median(run.processor for run in runs) for name, runs in measured.items()}
+    return [
+        {
+            "what": name,
+            "seconds": seconds[name],
+            "avsync's over them": round(seconds[_AVSYNC] / seconds[name], 2),
+            "seconds of the processor": processor[name],
+            "avsync's over those": round(processor[_AVSYNC] / processor[name], 2),
+            "peak memory (MB)": round(max(run.memory for run in runs) / 1e6),
+        }
+        for name, runs in measured.items()
+    ]
+
+
+def _score(options: argparse.Namespace) -> list[str]:
+    weights = ["--weights", str(options.weights.resolve())] if options.weights else []
+    return [sys.executable, "-m", "avsync", "score", "--json", *weights]
+
+
+def _scoring(clip: Path, options: argparse.Namespace, measured: list[Measured]) -> list[Row]:
+    rows = [_row(options.seconds, measured)]
     for times in _LONGER if options.long else ():
         with TemporaryDirectory(prefix="avsync-") as folder:
             longer = Path(folder) / "longer.mp4"
             _repeat(clip, longer, times, options.seconds)
-            rows.append(_row(times * options.seconds, [_measure([*command, str(longer)])]))
+            rows.append(_row(times * options.seconds, [_measure([*_score(options), str(longer)])]))
     return rows
 
 
-def _row(duration: float, measured: list[tuple[float, float]]) -> Row:
-    seconds = median(seconds for seconds, _ in measured)
-    memory = max(memory for _, memory in measured)
+def _row(duration: float, measured: list[Measured]) -> Row:
+    seconds = median(run.seconds for run in measured)
+    memory = max(run.memory for run in measured)
     return {
         "clip (s)": duration,
         "runs": len(measured),
@@ -94,11 +150,11 @@ def _stages(clip: Path, weights: Path | None) -> list[Row]:
     return [{"stage": name, "seconds": spent, "%": round(100 * spent / total)} for name, spent in seconds.items()]
 
 
-def _measure(command: list[str]) -> tuple[float, float]:
-    """Seconds and peak memory (bytes) of a command."""
+def _measure(command: list[str], folder: Path | None = None) -> Measured:
+    """What a command takes, started in `folder`."""
     outer = [sys.executable, str(_HERE / "measure.py"), *command]
-    seconds, memory = json.loads(subprocess.run(outer, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    return seconds, memory
+    run = subprocess.run(outer, check=True, stdout=subprocess.PIPE, text=True, cwd=folder)
+    return Measured(*json.loads(run.stdout))
 
 
 def _talking_clip(seconds: int, height: int) -> Path:

@@ -1,4 +1,4 @@
-"""Run a command, and print the seconds it took and its peak memory (bytes) as JSON.
+"""Run a command, and print the seconds it took, those of the processor, and its peak memory (bytes) as JSON.
 
 This is a small process of its own, because a child inherits the peak memory of its parent.
 """
@@ -14,4 +14,5 @@ if __name__ == "__main__":
     subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
     seconds = time.perf_counter() - start
     unit = 1 if sys.platform == "darwin" else 1024
-    print(json.dumps([seconds, unit * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss]))
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(json.dumps([seconds, used.ru_utime + used.ru_stime, unit * used.ru_maxrss]))
