@@ -284,6 +284,14 @@ class TestReadingTheFace:
         carried, fresh = moving([0] * 60), np.stack([texture(seed) for seed in range(60)])
         assert pixels("mouth_temporal_noise", carried) < pixels("mouth_temporal_noise", fresh) - 1
 
+    def test_noise_over_time_counts_against_the_face_only_where_the_mouth_differs(self):
+        fresh, still = np.stack([texture(seed) for seed in range(60)]), moving([0] * 60)
+        drawn = fresh.copy()
+        drawn[:, 40:60, 24:56] = still[:, 40:60, 24:56]  # the mouth, with a margin that the blur reaches
+        name = "mouth_noise_against_face"
+        assert pixels(name, still) == pytest.approx(pixels(name, fresh), abs=0.5)
+        assert pixels(name, drawn) < pixels(name, fresh) - 1
+
     def test_a_still_brow_moves_less(self):
         faces = moving([1, 0, 0] * 20)
         still = faces.copy()
@@ -323,7 +331,7 @@ class TestReadingTheFace:
         moving = all_readings(window)
         for name, value in all_readings(seen(still)).items():
             assert np.isfinite(value)
-            assert name == "mouth_detail" or value < moving[name] - 1
+            assert name in ("mouth_detail", "mouth_noise_against_face") or value < moving[name] - 1
 
     @pytest.mark.parametrize("level", [0, 255])
     def test_a_flat_picture_still_gives_numbers(self, clip, level):

@@ -58,6 +58,13 @@ READINGS: dict[str, Reading] = {
             "mouth_motion_variability", "face", ".face:mouth_motion_variability", "low", "generated lips move evenly"
         ),
         Reading("mouth_temporal_noise", "face", ".face:mouth_temporal_noise", "low", "generated texture moves along"),
+        Reading(
+            "mouth_noise_against_face",
+            "face",
+            ".face:mouth_noise_against_face",
+            "low",
+            "codecs treat mouth and face alike",
+        ),
         Reading("mouth_detail", "face", ".face:mouth_detail", "low", "lip-sync draws the mouth at a low resolution"),
         Reading("brow_motion", "face", ".face:brow_motion", "low", "generated faces move head and brows less"),
     )

@@ -51,6 +51,11 @@ class FaceWindow:
         """The fine detail, faces minus their blur: float32 [T, 80, 80]."""
         return self.faces - self.smooth
 
+    @cached_property
+    def fine_changes(self) -> NDArray[np.float32]:
+        """Second differences of the fine detail over time: float32 [T - 2, 80, 80]."""
+        return np.diff(self.fine, 2, axis=0)
+
 
 def face_frames(patches: NDArray[np.uint8], alignment: Alignment) -> NDArray[np.float32]:
     """Aligned faces at half size, float32 [T, 80, 80] grey levels, of patches uint8 [T, 192, 192]."""
@@ -92,9 +97,16 @@ def mouth_temporal_noise(window: FaceWindow) -> float:
 
     Between real frames skin, teeth and tongue change; generated texture is carried along.
     """
-    changes = _log_power(np.diff(window.fine, 2, axis=0), _MOUTH)
-    change = np.average(changes, weights=_difference_weights(window.speech_share, 2))
-    return float(change - np.average(_log_power(window.fine, _MOUTH), weights=window.speech_share))
+    return _temporal_noise(window, _MOUTH)
+
+
+def mouth_noise_against_face(window: FaceWindow) -> float:
+    """`mouth_temporal_noise` minus the mean of the same over eyes, nose and cheeks.
+
+    Cameras and codecs treat the whole face alike; lip-sync generators draw the mouth alone.
+    """
+    others = [_temporal_noise(window, region) for region in _OTHERS]
+    return _temporal_noise(window, _MOUTH) - float(np.mean(others))
 
 
 def brow_motion(window: FaceWindow) -> float:
@@ -115,6 +127,13 @@ def mouth_motion_variability(window: FaceWindow) -> float:
     motion = _log_power(np.diff(window.smooth, axis=0), _MOUTH)
     weights = _difference_weights(window.speech_share, 1)
     return float(np.sqrt(np.average((motion - np.average(motion, weights=weights)) ** 2, weights=weights)))
+
+
+def _temporal_noise(window: FaceWindow, region: Region) -> float:
+    """Log of how fast a region's fine detail changes, against how much detail there is."""
+    weights = _difference_weights(window.speech_share, 2)
+    change = np.average(_log_power(window.fine_changes, region), weights=weights)
+    return float(change - np.average(_log_power(window.fine, region), weights=window.speech_share))
 
 
 def _difference_weights(speech_share: Floats, order: int) -> Floats:
