@@ -254,7 +254,7 @@ class TestBackbone:
         assert in_sync.tracks[0].checks.keys() == {"lips"}
         assert in_sync.tracks[0].checks["lips"].readings.keys() == {reading}
         assert dubbed.anomaly_score > in_sync.anomaly_score
-        assert dubbed.p_value < in_sync.p_value
+        assert dubbed.p_value <= in_sync.p_value  # of four people, no p-value is below 0.2
 
     def test_another_reading_than_the_calibrated_one_is_only_measured(self, files, calibrated):
         assert score(files[0], weights=calibrated("factor"), reading="agreement").verdict == "measured"
