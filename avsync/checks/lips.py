@@ -22,9 +22,9 @@ from avsync.score.verdict import Artefacts
 from avsync.score.windows import Combined, WindowScore, frame_times
 from avsync.speech import log_mel
 
-# The lips of a window beyond these are not judged. In recordings of 31 real people that calibrate, windows (2 s) with heads
-# turned by more than 0.25 have a mean agreement of -0.33 nats, the others of 0.75. Speech stands out by 11.7 dB and more;
-# white noise as loud as the speech leaves 5 to 7 dB.
+# The lips of a window beyond these are not judged. In recordings of 31 real people that calibrate, windows of 2 s with
+# heads turned by more than 0.25 have a mean agreement of -0.33 nats, the others of 0.75. Speech stands out by at least
+# 11.7 dB; white noise as loud as the speech leaves 5 to 7 dB.
 _MAX_TURN = 0.25  # of `head_turn`
 _MIN_RANGE = 8.0  # dB, of `sound_range`
 
