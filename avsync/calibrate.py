@@ -18,7 +18,7 @@ from avsync.media import FPS
 from avsync.recording import open_recording
 from avsync.score.calibration import Calibration, Conditions, with_stored
 from avsync.score.quantiles import LARGEST
-from avsync.score.windows import WindowScore, can_score, sliding_windows
+from avsync.score.windows import can_score, sliding_windows
 
 # Fewer people than this cannot say what one real recording in twenty looks like. A length of window that fewer people
 # have is left out; windows of that length are compared with the nearest one that is there.
@@ -183,7 +183,7 @@ class _Others:
 
 
 def _windows(record: ClipRecord, checks: Sequence[Check], setup: Setup, others: _Others) -> Iterator[Measurement]:
-    """Every window of every length, half overlapping, of the longest clip of a recording, that all checks judge."""
+    """Every window of every length, half overlapping, of the longest clip of a recording."""
     first, person = checks[0], record.identity
     try:
         recording = open_recording(record.path, record.audio, trim=setup.trim, detector=setup.faces)
@@ -197,21 +197,11 @@ def _windows(record: ClipRecord, checks: Sequence[Check], setup: Setup, others: 
         return
     for length in first.lengths:
         for window in filter(can_score, sliding_windows(clip, round(length * FPS))):
-            measured = {check.name: check.measure(window) for check in checks}
-            if not all(_can_judge(check, measured[check.name]) for check in checks):
-                continue
-            real = {name: score.readings for name, score in measured.items()}
+            # Also windows that a check would refuse: with them the reference is, if anything, too tolerant.
+            real = {check.name: check.measure(window).readings for check in checks}
             fakes = [_fake(checks, window, other) for other in others.beside(length, person)]
             others.add(length, person, window)
             yield Measurement(length, person, real, fakes)
-
-
-def _can_judge(check: Check, window: WindowScore) -> bool:
-    """Whether a check judges a window: those that it would refuse are no reference for the others."""
-    try:
-        return check.combine([window]) is not None
-    except CannotJudge:
-        return False
 
 
 def _fake(checks: Sequence[Check], window: Any, other: Any) -> Measured:

@@ -412,12 +412,10 @@ class TestWhatIsMeasured:
         assert list(module._windows(silent, setup.checks, setup, module._Others())) == []
         assert caplog.messages == [f"{record.name}: left out, no_speech: no speech is heard"]
 
-    def test_windows_that_a_check_refuses_are_no_reference(self, record, tmp_path):
-        """The lips check refuses white noise as loud as the speech, so that the face is not measured there either."""
+    def test_windows_that_a_check_would_refuse_are_measured_too(self, record, tmp_path):
+        """White noise as loud as the speech."""
         noise = np.random.default_rng(0).normal(0, voice().std(), len(voice())).astype(np.float32)
         noisy = replace(record, path=write(tmp_path / "noisy.mp4", face(), 0.5 * (voice() + noise)))
-        for checks, count in (("lips,face", 0), ("face", 9)):
-            setup = load_setup(checks=checks, calibrating=True)
-            assert len(list(module._windows(noisy, setup.checks, setup, module._Others()))) == pytest.approx(
-                count, abs=3
-            )
+        setup = load_setup(calibrating=True)
+        (window, *_) = module._windows(noisy, setup.checks, setup, module._Others())
+        assert window.real["lips"]["sound_range"] < 8
