@@ -7,10 +7,10 @@ from functools import partial
 import numpy as np
 
 from avsync.checks.interface import Check, by_clips
-from avsync.checks.lips import LipsCheck
+from avsync.checks.lips import LipsCheck, with_speech_of
 from avsync.clip import FaceClip
 from avsync.datasets import ClipRecord
-from avsync.errors import UsageError
+from avsync.errors import CannotJudge, UsageError
 from avsync.evaluate.metrics import auc, estimate, share
 from avsync.evaluate.table import Row, Tables
 from avsync.media import FPS
@@ -90,15 +90,23 @@ def _face_checks(bench: Bench) -> Sequence[Check]:
 
 
 def _windows(bench: Bench, records: Sequence[ClipRecord], seconds: int, hop: int) -> list[_Window]:
-    """Windows with speech, every `hop` frames, of the longest face of each clip."""
+    """Windows that the lips check judges, every `hop` frames, of the longest face of each clip."""
     found, length = [], seconds * FPS
     for done, record in enumerate(records, 1):
         face = bench.longest_face(record)
         if face is not None:
             cuts = [face[start : start + length] for start in range(0, len(face) - length + 1, hop)]
-            found += [_Window(record, cut) for cut in cuts if can_score(cut)][: bench.max_windows]
+            found += [_Window(record, cut) for cut in cuts if _can_judge(_lips(bench), cut)][: bench.max_windows]
         say("reading clips", done, len(records))
     return found
+
+
+def _can_judge(lips: LipsCheck, window: FaceClip) -> bool:
+    """Whether there is enough speech, and lips and speech are clear enough for the lips check."""
+    try:
+        return can_score(window) and lips.combine([lips.measure(window)]) is not None
+    except CannotJudge:
+        return False
 
 
 def _swaps(windows: Sequence[_Window]) -> Iterator[_Window]:
@@ -107,8 +115,7 @@ def _swaps(windows: Sequence[_Window]) -> Iterator[_Window]:
         others = [other.clip for other in windows if other.record.identity != window.record.identity]
         for index in rng.choice(len(others), min(_SWAPS, len(others)), replace=False):
             heard = others[index]
-            clip = replace(window.clip, waveform=heard.waveform, speech_share=heard.speech_share)
-            yield replace(window, clip=clip)
+            yield replace(window, clip=with_speech_of(window.clip, heard))
 
 
 def _judge(bench: Bench, windows: Sequence[_Window], what: str) -> list[Results]:
