@@ -413,9 +413,9 @@ class TestWhatIsMeasured:
         assert caplog.messages == [f"{record.name}: left out, no_speech: no speech is heard"]
 
     def test_windows_that_a_check_would_refuse_are_measured_too(self, record, tmp_path):
-        """White noise as loud as the speech."""
+        """White noise twice as loud as the speech."""
         noise = np.random.default_rng(0).normal(0, voice().std(), len(voice())).astype(np.float32)
-        noisy = replace(record, path=write(tmp_path / "noisy.mp4", face(), 0.5 * (voice() + noise)))
+        noisy = replace(record, path=write(tmp_path / "noisy.mp4", face(), 0.3 * (voice() + 2 * noise)))
         setup = load_setup(calibrating=True)
         (window, *_) = module._windows(noisy, setup.checks, setup, module._Others())
         assert window.real["lips"]["sound_range"] < 8
