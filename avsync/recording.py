@@ -140,16 +140,24 @@ class Recording:
         if not found:
             raise CannotJudge(Reason.NO_FACE, "no face is seen while somebody speaks")
 
+    def _refuse_damage(self) -> None:
+        damaged, sound, seconds = "", self.sound.facts, max(self.info.duration, 1.0)
+        for name, facts in (("pictures", self.pictures), ("sound", sound)):
+            if facts is not None and facts.damaged_share > MAX_DAMAGED:
+                damaged = f"{facts.damaged_share:.0%} of the {name} cannot be decoded"
+        # One long gap is left out; lost packets leave holes all over.
+        if sound is not None and sound.holes >= seconds and sound.missing > MAX_DAMAGED * seconds:
+            damaged = f"{sound.missing / seconds:.0%} of the sound is missing, in {sound.holes} places"
+        if damaged:
+            raise CannotJudge(Reason.DAMAGED, f"{damaged}; at most {MAX_DAMAGED:.0%} may be damaged")
+
     def _refuse_what_misleads(self, found: bool) -> None:
         """Refuse pictures that change too rarely, and pictures or sound with too much damage, after a pass over them.
 
         Raises:
             CannotJudge: `low_frame_rate`, `damaged`.
         """
-        for name, facts in (("pictures", self.pictures), ("sound", self.sound.facts)):
-            if facts is not None and facts.damaged_share > MAX_DAMAGED:
-                damaged = f"{facts.damaged_share:.0%} of the {name} cannot be decoded"
-                raise CannotJudge(Reason.DAMAGED, f"{damaged}; at most {MAX_DAMAGED:.0%} may be damaged")
+        self._refuse_damage()
         if self.watch is None:
             return
         rate, moving = self.watch.shown.rate, self.watch.shown.moving_share

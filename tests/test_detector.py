@@ -6,6 +6,7 @@ recordings look like is taken from the embedded checkpoint.
 
 import json
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -660,6 +661,20 @@ class TestDamage:
                 data[place] ^= 1 << chance.randrange(8)
             (tmp_path / name).write_bytes(data)
             score(tmp_path / name)
+
+    @pytest.mark.parametrize(("kept", "refused"), [(0.99, False), (0.85, True)])
+    def test_sound_with_holes_all_over_is_refused(self, score, pictures, voice, tmp_path, kept, refused):
+        chance, holed = random.Random(0), tmp_path / "holed.mp4"
+        with av.open(str(write(tmp_path / "clip.mp4", pictures, voice))) as before, av.open(str(holed), "w") as after:
+            streams = {stream.index: after.add_stream_from_template(stream) for stream in before.streams}
+            for packet in before.demux():
+                if packet.dts is not None and (packet.stream.type == "video" or chance.random() < kept):
+                    packet.stream = streams[packet.stream_index]
+                    after.mux(packet)
+        verdict = score(holed)
+        assert (verdict.reason is Reason.DAMAGED) == refused
+        if refused:
+            assert re.match(r"\d\d% of the sound is missing, in \d+ places; at most 5% may be damaged", verdict.detail)
 
 
 @pytest.fixture(scope="module")
