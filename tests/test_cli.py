@@ -258,7 +258,9 @@ class TestEnd:
 
     def test_interrupted(self, clips):
         (clips / "hang.mp4").write_bytes(b"?")
-        process = spawn("score", "a.mp4", "hang.mp4", "--output", "x.jsonl", before=HOSTAGE)
+        # A shell makes what it runs in the background, such as these tests, ignore Ctrl-C.
+        heeding = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)"
+        process = spawn("score", "a.mp4", "hang.mp4", "--output", "x.jsonl", before=f"{heeding}\n{HOSTAGE}")
         assert process.stdout.readline().startswith("a.mp4: consistent")
         process.send_signal(signal.SIGINT)
         assert process.communicate() == ("", "avsync: interrupted\n")
