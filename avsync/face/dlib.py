@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from avsync.face.boxes import Box, best_match, centre
+from avsync.face.boxes import Box, best_match, box_about, centre
 from avsync.face.crop import CONTEXT, PATCH_SIDE, at_most
 
 # The HOG detector finds faces of 80 px and more: at this size they are at least an eighth of the picture's width.
@@ -22,9 +22,6 @@ _MMOD_SIDE = 480
 _MMOD_LEAST = 40
 # A close look shows twice the box, so the face fills half of this side.
 _CLOSE_SIDE = 240
-# Where dlib's box lies about the 68 points, in units of the root of the points' mean squared distance from their mean
-# (median over clips of 12 GRID speakers): the shape predictor was trained on such boxes.
-_BOX_SIDE, _BOX_RISE = 2.90, 0.116
 # The box in the middle of a patch.
 _IN_PATCH = [round(PATCH_SIDE / 2 + sign * PATCH_SIDE / (2 * CONTEXT)) for sign in (-1, -1, 1, 1)]
 
@@ -74,10 +71,7 @@ class DlibFaceDetector:
 
     def box_of(self, landmarks: NDArray[np.float32]) -> Box:
         """The box that dlib's detector draws around a face with these 68 points, float32 [68, 2]."""
-        middle = landmarks.mean(axis=0)
-        unit = float(np.sqrt(((landmarks - middle) ** 2).sum(axis=1).mean()))
-        x, y, half = float(middle[0]), float(middle[1]) - _BOX_RISE * unit, _BOX_SIDE * unit / 2
-        return (x - half, y - half, x + half, y + half)
+        return box_about(landmarks)
 
     def _strong(self, image: NDArray[np.uint8]) -> list[Any]:
         if min(image.shape) < _MMOD_LEAST:

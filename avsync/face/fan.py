@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.errors import UsageError
-from avsync.face.boxes import Box, best_match, centre
+from avsync.face.boxes import Box, best_match, close_up
 from avsync.face.crop import CONTEXT, PATCH_SIDE, at_most
 from avsync.weights.web import published_file
 
@@ -59,10 +59,7 @@ class FanFaceDetector:
 
     def confirm(self, image: NDArray[np.uint8], box: Box) -> bool:
         """Whether a face that overlaps with `box` is found in the picture of twice its side around it."""
-        (x, y), side = centre(box), box[2] - box[0]
-        left, top = max(0, round(x - side)), max(0, round(y - side))
-        look = image[top : max(top, round(y + side)), left : max(left, round(x + side))]
-        there = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
+        look, there = close_up(image, box)
         return best_match(there, self._found(look, _CLOSE_SIDE)) is not None
 
     def landmarks(self, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
