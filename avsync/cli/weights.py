@@ -53,14 +53,15 @@ def pull(
     known = hub.fetchable(name)
     if not yes and not sys.stdin.isatty():
         raise UsageError("fetching needs a confirmation, and there is no terminal; confirm with --yes")
-    if place := web.present(known) if known.kind == WEB else hub.present(name):
+    source = web if known.kind == WEB else hub
+    if place := source.present(name):
         print(f"{name}: already in {place}")
         return
-    offered = None if known.kind == WEB else hub.offer(known)
+    offered = source.offer(known)
     print(f"{name}: {known.description}")
     print(f"licence: {known.licence}")
     print(f"from:    {known.page}")
-    print(f"size:    {(sum(offered.files.values()) if offered else known.size) / 1e6:.0f} MB")
+    print(f"size:    {sum(offered.files.values()) / 1e6:.0f} MB")
     if not yes:
         typer.confirm("Fetch it under this licence?", abort=True)
-    print(f"{hub.fetch(offered) if offered else web.fetch(known)}: done")
+    print(f"{source.fetch(offered)}: done")

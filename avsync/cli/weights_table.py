@@ -9,10 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from avsync.text import printable
-from avsync.weights import web
+from avsync.weights import hub, web
 from avsync.weights.catalogue import BIN, HUB, KNOWN, WEB, Known
 from avsync.weights.folder import describe, folder
-from avsync.weights.hub import present
 
 # Narrower terminals break the lines; narrower columns would be cut off.
 _WIDTH = 128
@@ -35,10 +34,8 @@ def print_known(file: TextIO | None = None) -> None:
 
 
 def _row(known: Known) -> tuple[str, ...]:
-    if known.kind == HUB:
-        here, how = present(known.name) is not None, "pull"
-    elif known.kind == WEB:
-        here, how = web.present(known) is not None, "pull"
+    if known.kind in (HUB, WEB):
+        here, how = (web if known.kind == WEB else hub).present(known.name) is not None, "pull"
     else:
         here, how = describe(folder() / f"{known.name}.safetensors").format == known.kind, "convert"
     return known.name, known.description, known.licence, _size(known.size), "yes" if here else "–", how

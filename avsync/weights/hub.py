@@ -31,7 +31,7 @@ class Offer:
 
     Attributes:
         known: the model.
-        revision: the commit to fetch.
+        revision: the commit to fetch; empty for a file of the web.
         files: the size of each file in bytes.
         weights: the name of the file with the weights.
         sha256: of that file; empty if neither the catalogue nor the hub knows it.

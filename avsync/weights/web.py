@@ -10,7 +10,7 @@ from avsync.errors import UsageError
 from avsync.files import sha256_of, unfinished
 from avsync.weights.catalogue import KNOWN, Known
 from avsync.weights.folder import folder
-from avsync.weights.hub import within
+from avsync.weights.hub import Offer, within
 
 # How long the server may take to answer, and to send the next piece (s).
 _PATIENCE = 4.0
@@ -19,14 +19,15 @@ _PIECE = 1 << 20
 _MARGIN = 1 << 20
 
 
-def present(known: Known, others: Iterable[Path] = ()) -> Path | None:
+def present(name: str, others: Iterable[Path] = ()) -> Path | None:
     """Return the file on this machine, whatever is in it; None if it is not there.
 
     Args:
-        known: the weights.
+        name: of the catalogue.
         others: folders to look in after the folder of weights.
     """
-    return next((place / known.file for place in (folder(), *others) if (place / known.file).is_file()), None)
+    paths = (place / KNOWN[name].file for place in (folder(), *others))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def published_file(name: str, others: Iterable[Path] = ()) -> Path:
@@ -40,7 +41,7 @@ def published_file(name: str, others: Iterable[Path] = ()) -> Path:
         UsageError: it is not there, or has another content. The message says how to get it.
     """
     known = KNOWN[name]
-    path = present(known, others)
+    path = present(name, others)
     if path is None:
         raise UsageError(f"{known.file}: not on this machine; {known.how} (or copy it to {folder()})")
     if sha256_of(path) != known.sha256:
@@ -48,12 +49,18 @@ def published_file(name: str, others: Iterable[Path] = ()) -> Path:
     return path
 
 
-def fetch(known: Known) -> Path:
+def offer(known: Known) -> Offer:
+    """What the catalogue says of the file; nobody is asked."""
+    return Offer(known, "", {known.file: known.size}, known.file, known.sha256)
+
+
+def fetch(offered: Offer) -> Path:
     """Fetch the file into the folder of weights, and return it. Nothing is kept of a fetch that fails.
 
     Raises:
         UsageError: the server cannot be reached, the connection broke, or the file does not have the known sha256.
     """
+    known = offered.known
     path = folder() / known.file
     try:
         with unfinished(path) as partial:
