@@ -1,9 +1,10 @@
 """Evidence: how much more likely a score is for a fake than for a real recording, in a form that can be averaged.
 
-Evidence is an e-value: its mean over real recordings is about 1. The mean of several e-values is one too, however they
-depend on each other, and no other symmetric way of merging them does better (Vovk & Wang, "E-values: calibration,
-combination and applications", Annals of Statistics 2021, section 3). A check that finds nothing costs the others a
-factor of two at most, where the smallest of several p-values, or their product, is blurred by each.
+Evidence is meant as an e-value: a number whose mean over real recordings is at most 1. The mean of several e-values is
+one too, however they depend on each other, and no other symmetric way of merging them does better (Vovk & Wang,
+"E-values: calibration, combination and applications", Annals of Statistics 2021, section 3). A learned ratio keeps this
+only as far as real recordings are like those of the calibration. So the mean is not read as evidence by itself: it is
+compared with that of real windows.
 """
 
 from collections.abc import Sequence

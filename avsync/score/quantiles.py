@@ -17,11 +17,16 @@ LARGEST = 1e9
 
 def weighted_quantiles(values: Floats, people: NDArray[np.str_]) -> Floats:
     """Quantiles of values [n] at `SHARES`, every person of the same weight: [101]."""
-    _, person, count = np.unique(people, return_inverse=True, return_counts=True)
     order = np.argsort(values)
-    weight = (1 / count[person])[order]
+    weight = person_weights(people)[order]
     share = (np.cumsum(weight) - weight / 2) / weight.sum()
     return np.interp(SHARES, share, values[order])
+
+
+def person_weights(people: NDArray[np.str_]) -> Floats:
+    """The weight of each window [n]: that of a person is 1 in all."""
+    _, person, count = np.unique(people, return_inverse=True, return_counts=True)
+    return np.asarray(1 / count[person], np.float64)
 
 
 def at_length(table: Floats, lengths: Floats, seconds: float) -> Floats:

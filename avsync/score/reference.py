@@ -17,6 +17,7 @@ from avsync.score.quantiles import (
     checked,
     conformal,
     counted,
+    person_weights,
     read_lengths,
     read_table,
     weighted_quantiles,
@@ -71,21 +72,18 @@ class Reference:
             r.name: np.stack([weighted_quantiles(values[length][r.name], names[length]) for length in lengths])
             for r in readings
         }
-        scores = [weighted_quantiles(_left_out(values[n], names[n], sign), names[n]) for n in lengths]
+        own = {n: _left_out(values[n], names[n], sign) for n in lengths}
+        scores = [weighted_quantiles(own[n], names[n]) for n in lengths]
         counts = np.array([len(set(people[length])) for length in lengths], np.float64)
         made = cls(np.array(lengths, np.float64), counts, tables, np.stack(scores), None, sign)
         if fakes is None:
             return made
-        return replace(made, ratio=np.stack([made._ratio(n, values[n], people[n], fakes[n]) for n in lengths]))
-
-    def _ratio(
-        self, seconds: float, values: Mapping[str, Floats], people: Sequence[str], fakes: Mapping[str, Floats]
-    ) -> Floats:
-        names = np.array(people)
-        real = smooth_log_p(_left_out(values, names, self.sign), at_length(self.scores, self.seconds, seconds))
-        tables = {name: at_length(self.readings[name], self.seconds, seconds) for name in self.sign}
-        fake = smooth_log_p(_fisher(tables, fakes, self.sign), at_length(self.scores, self.seconds, seconds))
-        return np.array(fit_ratio(real, _person_weights(names), fake, np.ones(len(fake))))
+        ratios = []
+        for row, n in enumerate(lengths):
+            fake = _fisher({name: tables[name][row] for name in sign}, fakes[n], sign)
+            real_log_p, fake_log_p = (smooth_log_p(of, scores[row]) for of in (own[n], fake))
+            ratios.append(fit_ratio(real_log_p, person_weights(names[n]), fake_log_p, np.ones(len(fake))))
+        return replace(made, ratio=np.array(ratios))
 
     def percentile(self, name: str, value: float, seconds: float) -> float:
         """The place of a reading of a window of `seconds` among real ones, 0-100.
@@ -171,12 +169,6 @@ def _read_ratio(data: Any, lengths: Floats) -> Floats:
     if ratio.shape != (len(lengths), 2) or not (np.abs(ratio) <= LARGEST).all() or (ratio[:, 0] < 0).any():
         raise ValueError("ratio")
     return ratio
-
-
-def _person_weights(people: NDArray[np.str_]) -> Floats:
-    """The weight of each window: that of a person is 1 in all."""
-    _, person, count = np.unique(people, return_inverse=True, return_counts=True)
-    return np.asarray(1 / count[person], np.float64)
 
 
 def _signs(readings: Sequence[Reading]) -> dict[str, int]:

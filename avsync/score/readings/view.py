@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.face.landmarks import NOSE_TIP, OUTER_EYE_CORNERS
+from avsync.speech.filterbank import HOP
 
-_HOP = 160  # samples: 10 ms
 _SILENT = 1e-8  # mean power of digital silence, so that its logarithm is finite
 _LOUD, _SOFT = 90, 10  # percentiles of loudness
 
@@ -38,6 +38,6 @@ def sound_range(window: View) -> float:
 
     Speech has pauses between its syllables. What fills them hides the syllables too.
     """
-    hops = window.waveform[: len(window.waveform) // _HOP * _HOP].reshape(-1, _HOP)
-    loudness = 10 * np.log10(np.square(hops, dtype=np.float64).mean(axis=1) + _SILENT)
+    hops = window.waveform.reshape(-1, HOP).astype(np.float64)  # four in a frame
+    loudness = 10 * np.log10(np.square(hops).mean(axis=1) + _SILENT)
     return float(np.percentile(loudness, _LOUD) - np.percentile(loudness, _SOFT))
