@@ -509,12 +509,7 @@ list(run_jobs(endless, lambda: next(jobs, None), 2))
         main = subprocess.Popen([sys.executable, "-c", "from pathlib import Path" + code])
         while len(running := list(tmp_path.iterdir())) < 2:
             time.sleep(0.05)
-        main.kill()
-        main.wait()
-        until = time.monotonic() + 5
-        while time.monotonic() < until and any(Path("/proc", path.name).exists() for path in running):
-            time.sleep(0.05)
-        assert not [path.name for path in running if Path("/proc", path.name).exists()]
+        assert outliving(main, [path.name for path in running]) == []
 
     def test_nor_one_that_has_not_imported_all_it_needs(self, tmp_path):
         (tmp_path / "slow.py").write_text(
@@ -528,9 +523,14 @@ list(run_jobs(endless, lambda: next(jobs, None), 2))
         main = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
         while not (running := list(tmp_path.glob("*.pid"))):
             time.sleep(0.05)
-        main.kill()
-        main.wait()
-        until = time.monotonic() + 5
-        while time.monotonic() < until and any(Path("/proc", path.stem).exists() for path in running):
-            time.sleep(0.05)
-        assert not [path.stem for path in running if Path("/proc", path.stem).exists()]
+        assert outliving(main, [path.stem for path in running]) == []
+
+
+def outliving(main, workers):
+    """Those of the worker processes that are still there 5 s after the main process was killed."""
+    main.kill()
+    main.wait()
+    until = time.monotonic() + 5
+    while time.monotonic() < until and any(Path("/proc", pid).exists() for pid in workers):
+        time.sleep(0.05)
+    return [pid for pid in workers if Path("/proc", pid).exists()]

@@ -91,12 +91,12 @@ def _face_checks(bench: Bench) -> Sequence[Check]:
 
 def _windows(bench: Bench, records: Sequence[ClipRecord], seconds: int, hop: int) -> list[_Window]:
     """Windows that the lips check judges, every `hop` frames, of the longest face of each clip."""
-    found, length = [], seconds * FPS
+    found, length, lips = [], seconds * FPS, _lips(bench)
     for done, record in enumerate(records, 1):
         face = bench.longest_face(record)
         if face is not None:
             cuts = [face[start : start + length] for start in range(0, len(face) - length + 1, hop)]
-            found += [_Window(record, cut) for cut in cuts if _can_judge(_lips(bench), cut)][: bench.max_windows]
+            found += [_Window(record, cut) for cut in cuts if _can_judge(lips, cut)][: bench.max_windows]
         say("reading clips", done, len(records))
     return found
 
