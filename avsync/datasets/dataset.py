@@ -16,11 +16,15 @@ class Dataset:
         name: what `--dataset` calls it: lower case, no spaces.
         title: what its authors call it, for messages.
         layout: the expected layout in one line, for messages.
-        matches: whether a folder is laid out like this data set. Looks at a few names only, reads no file.
+        matches: whether a folder is laid out like this data set. Looks at a few names, reads the first line of a table
+            at most.
         list_clips: lists the clips below a folder that matches. Raises UsageError for a tree or table with a mistake.
         list_split: lists the clips of a split table (the second path) only; None if the data set has no such tables.
         fake_folders: names of the folders that hold this data set's fakes, in any letter case. Whatever tree it is
             given, training refuses the clips below a folder of such a name.
+        mixed: names of the folders and tables by which one knows a tree that holds real clips and fakes side by side,
+            in any letter case. Training refuses it, whatever its layout is taken for; its real clips may calibrate.
+        general: the layout is one that others match as well: it is detected only where no other is.
     """
 
     name: str
@@ -30,6 +34,8 @@ class Dataset:
     list_clips: Callable[[Path], list[ClipRecord]]
     list_split: Callable[[Path, Path], list[ClipRecord]] | None = None
     fake_folders: frozenset[str] = frozenset()
+    mixed: frozenset[str] = frozenset()
+    general: bool = False
 
     def records(self, root: Path, split: Path | None = None) -> list[ClipRecord]:
         """Return the clips below `root`, or only those of the split table.

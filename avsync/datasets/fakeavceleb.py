@@ -2,10 +2,11 @@
 
 import csv
 from collections.abc import Iterator
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 from avsync.datasets.dataset import Dataset
 from avsync.datasets.record import REAL_TYPE, ClipRecord
+from avsync.datasets.tables import inside
 from avsync.errors import UsageError
 
 # The letters that the tables use for the four types.
@@ -99,10 +100,8 @@ def _record(tree: Path, name: str, kind: str, method: str, source: str) -> ClipR
 
 def _inside(where: str, text: str) -> tuple[str, ...]:
     """Return the folders and the file name of a path below the tree, without the tree's own name, which varies."""
-    path = PureWindowsPath(text)  # understands both slashes and drive letters
-    if path.anchor or ".." in path.parts or not path.parts:
-        raise UsageError(f"{where}: {text!r} is not a path below the data set's folder")
-    return path.parts[1:] if path.parts[0].lower().startswith("fakeavceleb") else path.parts
+    parts = inside(where, text)
+    return parts[1:] if parts[0].lower().startswith("fakeavceleb") else parts
 
 
 def _rows(table: Path, columns: tuple[str, ...], width: int) -> Iterator[tuple[str, list[str]]]:

@@ -6,6 +6,8 @@ from typing import Literal
 
 # `ClipRecord.type` of clips whose picture and sound are both real.
 REAL_TYPE = "RealVideo-RealAudio"
+# `ClipRecord.type` of sound without a picture.
+REAL_SPEECH, FAKE_SPEECH = "RealAudio", "FakeAudio"
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,11 +15,12 @@ class ClipRecord:
     """One clip of a data set. Its file may be missing.
 
     Attributes:
-        path: the video file.
+        path: the video file, or the sound file of a clip without a picture.
         name: the path below the data set's folder, with `/`. It names the clip in results.
-        label: `real` if picture and sound are both real, else `fake`.
+        label: `real` if picture and sound are both real (or the sound, where it is alone), else `fake`.
         type: which of picture and sound are fake, in the words of FakeAVCeleb for every data set:
-            `RealVideo-RealAudio`, `RealVideo-FakeAudio`, `FakeVideo-RealAudio` or `FakeVideo-FakeAudio`.
+            `RealVideo-RealAudio`, `RealVideo-FakeAudio`, `FakeVideo-RealAudio` or `FakeVideo-FakeAudio`; of sound
+            without a picture `RealAudio` or `FakeAudio`.
         method: what generated the fake, "unknown" if the data set does not say, "real" for real clips.
         identity: the person that statistics cluster by. It decides the role (see `avsync.datasets.roles`).
         speaker: the person that training splits by.
@@ -27,6 +30,10 @@ class ClipRecord:
             data set does not say which part is fake.
         split: the part of the data set that its authors assign the clip to, in their own word (such as "train", "val",
             "dev" or "test"); empty if they define none.
+        kind: what sort of synthesis the method is, such as "tts", "vc", "vocoder" or "codec"; empty if it is not known.
+        page: the collection that the clip is from, such as a page of demonstrations: its real clips went through the
+            same hands as its fakes. Empty if the data set is one collection.
+        pair: names the clips in which the same voice says the same, a real one and its copies; empty if unknown.
     """
 
     path: Path
@@ -39,3 +46,11 @@ class ClipRecord:
     audio: Path | None = None
     fake_spans: tuple[tuple[float, float], ...] = ()
     split: str = ""
+    kind: str = ""
+    page: str = ""
+    pair: str = ""
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether the clip is a video: its type names a picture."""
+        return "Video" in self.type

@@ -8,17 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from avsync.datasets.record import ClipRecord
-from avsync.datasets.registry import DATASETS, open_dataset
+from avsync.datasets.registry import DATASETS, mark_of_fakes, open_dataset
 from avsync.datasets.roles import with_role
 from avsync.errors import UsageError
 
-_REAL_ONLY = "avsync learns from real video only"
+_REAL_ONLY = "avsync learns from real recordings only"
 
 
 def training_records(root: Path, exclude: Sequence[str] = (), dataset: str | None = None) -> list[ClipRecord]:
     """Return the clips of a tree of real recordings, without the speakers that `exclude` names.
 
-    A tree with fakes is refused as a whole, even if `exclude` would leave the fakes out.
+    A tree with fakes is refused as a whole, even if `exclude` would leave the fakes out. So is one in which, in whose
+    folders or beside which lies a name that a data set of real clips and fakes is known by, such as a table of labels.
 
     Args:
         root: the data set's folder.
@@ -28,12 +29,13 @@ def training_records(root: Path, exclude: Sequence[str] = (), dataset: str | Non
     Raises:
         UsageError: no such data set, a fake in it, a glob that matches no speaker, or no clip is left.
     """
-    folders = _fake_folders()
-    for path in (*root.glob("*"), *root.glob("*/*")):
-        if path.name.lower() in folders:
-            raise UsageError(f"{root}: a tree with fakes ({path.name}); {_REAL_ONLY}")
+    if mark := mark_of_fakes(root):
+        raise UsageError(f"{root}: a tree with fakes ({mark}); {_REAL_ONLY}")
     records = open_dataset(root, dataset)
     refuse_fakes(records)
+    mixed = {name.lower() for known in DATASETS.values() for name in known.mixed}
+    if inside := next((record for record in records if _is_below(record, mixed)), None):
+        raise UsageError(f"{inside.path}: lies in a data set with fakes; {_REAL_ONLY}")
     excluded = _matching(records, exclude, "data.exclude")
     kept = [record for record in records if record.speaker not in excluded]
     if not kept:
