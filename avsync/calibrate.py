@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from avsync.align.checkpoint import save_checkpoint
+from avsync.checkpoint import save_checkpoint
 from avsync.checks.interface import Check, by_clips
 from avsync.checks.load import Setup
 from avsync.datasets import ClipRecord

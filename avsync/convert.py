@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from avsync.align.checkpoint import save_checkpoint
 from avsync.align.mlp import MLPAligner, MLPConfig
+from avsync.checkpoint import save_checkpoint
 from avsync.encoders.avhubert.model import AVHuBERT, AVHuBERTConfig
 from avsync.encoders.avhubert.published import config_from_published, rename
 from avsync.errors import UsageError

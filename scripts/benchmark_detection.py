@@ -17,7 +17,7 @@ from benchmark.report import Tables, circumstances, to_markdown
 from benchmark.robustness import frame_rate, silence
 from benchmark.windows import lag, swapped_audio
 
-from avsync.align.checkpoint import EMBEDDED
+from avsync.checkpoint import EMBEDDED
 from avsync.errors import AvsyncError
 from avsync.evaluate.json_files import write_json
 from avsync.evaluate.table import to_plain

@@ -2,19 +2,14 @@
 
 import json
 import math
+from dataclasses import is_dataclass
+from importlib import import_module
 
 import numpy as np
 import pytest
 import torch
 
-from avsync.align import (
-    TemporalAligner,
-    TemporalConfig,
-    info_nce,
-    load_checkpoint,
-    mean_over_time,
-    save_checkpoint,
-)
+from avsync.align import TemporalAligner, TemporalConfig, info_nce, mean_over_time
 from avsync.align.contrastive import Contrastive
 from avsync.align.contrastive_module import ContrastiveModule, EncodedClip, retrieval, swap_auc
 from avsync.align.lattice import lattice
@@ -23,6 +18,7 @@ from avsync.align.temporal.augment import augment_geometry, augment_mel, augment
 from avsync.align.temporal.augment.lips import grids
 from avsync.align.temporal.geometry import lip_geometry, lip_points, mean_face, mirrored, principal_components
 from avsync.align.temporal.inputs import PIXEL_SIDE, mouth_pixels, standardise_mel
+from avsync.checkpoint import KINDS, Model, load_checkpoint, save_checkpoint
 from avsync.config import OptimConfig, SegmentsConfig
 from avsync.errors import UsageError
 
@@ -262,6 +258,14 @@ class TestCheckpoint:
         model.mean_face.copy_(torch.from_numpy(mean_face(talking_face())))
         save_checkpoint(model, tmp_path / "model.safetensors", {"provenance": {"licence": "CC BY 4.0"}})
         return model, tmp_path / "model.safetensors"
+
+    @pytest.mark.parametrize("name", KINDS)
+    def test_every_kind_is_filed_under_its_format_and_serves_a_check(self, name):
+        module, model, config = KINDS[name]
+        kind = getattr(import_module(module), model)
+        assert issubclass(kind, Model)
+        assert (kind.format, is_dataclass(getattr(import_module(module), config))) == (name, True)
+        assert kind.check in ("lips", "voice")
 
     def test_a_loaded_model_equals_the_saved_one(self, saved):
         model, path = saved

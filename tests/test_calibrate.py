@@ -10,8 +10,9 @@ from talking import face, people, voice, write
 from typer.testing import CliRunner
 
 import avsync.calibrate as module
-from avsync.align import TemporalAligner, TemporalConfig, load_checkpoint, save_checkpoint
+from avsync.align import TemporalAligner, TemporalConfig
 from avsync.calibrate import calibrate
+from avsync.checkpoint import load_checkpoint, save_checkpoint
 from avsync.checks.interface import LENGTHS
 from avsync.checks.load import load_setup
 from avsync.cli import app

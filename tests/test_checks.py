@@ -7,8 +7,9 @@ import pytest
 import torch
 from talking import face, people, voice, voxceleb, write
 
-from avsync.align import EMBEDDED, TAU, TemporalAligner, TemporalConfig, load_checkpoint, save_checkpoint
+from avsync.align import TAU, TemporalAligner, TemporalConfig
 from avsync.calibrate import calibrate
+from avsync.checkpoint import EMBEDDED, load_checkpoint, save_checkpoint
 from avsync.checks.backbone import LatticeClip
 from avsync.checks.face import FaceCheck
 from avsync.checks.interface import by_clips

@@ -12,8 +12,8 @@ import pytest
 import torch
 from talking import face, voice, write
 
-from avsync.align import MLPAligner, MLPConfig, TemporalAligner, TemporalConfig, load_checkpoint, save_checkpoint
-from avsync.align.checkpoint import EMBEDDED
+from avsync.align import MLPAligner, MLPConfig, TemporalAligner, TemporalConfig
+from avsync.checkpoint import EMBEDDED, load_checkpoint, save_checkpoint
 from avsync.detector import Detector
 from avsync.errors import Reason, UsageError
 from avsync.files import unfinished, upcoming, write_pair, write_whole

@@ -20,7 +20,7 @@ from av.stream import Disposition
 from talking import SIDE, resized, write
 
 from avsync import Detector, Verdict
-from avsync.align import EMBEDDED, load_checkpoint, save_checkpoint
+from avsync.checkpoint import EMBEDDED, load_checkpoint, save_checkpoint
 from avsync.checks.load import load_setup
 from avsync.demo import make_clips
 from avsync.demo.face import talk

@@ -16,8 +16,8 @@ import torch
 from talking import face, people, voice, voxceleb, write
 
 from avsync import Detector
-from avsync.align import EMBEDDED, load_checkpoint, save_checkpoint
 from avsync.calibrate import calibrate
+from avsync.checkpoint import EMBEDDED, load_checkpoint, save_checkpoint
 from avsync.checks.face_clips import face_clips, scored_windows, window_score
 from avsync.checks.interface import LENGTHS, by_clips
 from avsync.checks.load import load_setup

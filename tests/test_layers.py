@@ -96,9 +96,10 @@ def test_no_package_attribute_shadows_a_submodule():
     [
         ("media", {"errors", "files"}),
         ("speech", {"media", "errors"}),
+        ("checkpoint", {"errors", "files"}),
         ("weights", {"errors", "files"}),
-        ("align", {"face", "speech", "media", "config", "datasets", "errors", "files"}),
-        ("encoders", {"align", "weights", "clip", "face", "speech", "media", "errors", "files"}),
+        ("align", {"checkpoint", "face", "speech", "media", "config", "datasets", "errors", "files"}),
+        ("encoders", {"align", "checkpoint", "weights", "clip", "face", "speech", "media", "errors", "files"}),
         ("config", set()),
     ],
 )

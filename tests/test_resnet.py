@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch.nn.functional import conv3d, pad
 
-from avsync.align import load_checkpoint, save_checkpoint
 from avsync.align.resnet import ResNetAligner, ResNetConfig
 from avsync.align.resnet.data import ResNetData, Segments
 from avsync.align.resnet.module import ResNetModule
 from avsync.align.resnet.network import MouthResNet, centre
 from avsync.align.resnet.transforms import MouthTransforms
+from avsync.checkpoint import load_checkpoint, save_checkpoint
 from avsync.config import OptimConfig, SegmentsConfig
 from avsync.datasets.record import REAL_TYPE, ClipRecord
 from avsync.errors import UsageError

@@ -11,13 +11,14 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from avsync.align import TemporalAligner, TemporalConfig, load_checkpoint, save_checkpoint
+from avsync.align import TemporalAligner, TemporalConfig
 from avsync.align.mlp.module import MLPModule
 from avsync.align.segments import draw_by_speaker
 from avsync.align.temporal import AugmentConfig
 from avsync.align.temporal.data import Geometry, Segments
 from avsync.align.temporal.geometry import lip_geometry, mirrored
 from avsync.align.temporal.module import TemporalModule
+from avsync.checkpoint import load_checkpoint, save_checkpoint
 from avsync.config import DataConfig, FramesConfig, PlateauConfig, SegmentsConfig
 from avsync.datasets import ClipRecord
 from avsync.encoders.registry import load_backbone

@@ -24,8 +24,8 @@ from tiny import CONFIG, OPTIONS, avhubert_tensors
 from torch import nn
 from typer.testing import CliRunner
 
-from avsync.align.checkpoint import load_checkpoint
 from avsync.align.mlp import MLPAligner, MLPConfig
+from avsync.checkpoint import load_checkpoint
 from avsync.cli.weights import weights_app
 from avsync.convert import convert
 from avsync.encoders.avhubert.model import AVHuBERT, AVHuBERTConfig

@@ -5,7 +5,6 @@ and `module` need the `train` extra, so no package imports them.
 """
 
 from avsync.align.aligner import Aligner, Head
-from avsync.align.checkpoint import EMBEDDED, Checkpoint, load_checkpoint, save_checkpoint
 from avsync.align.cosine import CosineAligner, CosineConfig
 from avsync.align.lattice import TAU, mean_over_time
 from avsync.align.losses import info_nce
@@ -14,10 +13,8 @@ from avsync.align.resnet import ResNetAligner, ResNetConfig
 from avsync.align.temporal import TemporalAligner, TemporalConfig
 
 __all__ = [
-    "EMBEDDED",
     "TAU",
     "Aligner",
-    "Checkpoint",
     "CosineAligner",
     "CosineConfig",
     "Head",
@@ -28,7 +25,5 @@ __all__ = [
     "TemporalAligner",
     "TemporalConfig",
     "info_nce",
-    "load_checkpoint",
     "mean_over_time",
-    "save_checkpoint",
 ]

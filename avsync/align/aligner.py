@@ -1,21 +1,17 @@
 """The base classes of every model that fills a lattice."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
+
+from avsync.checkpoint import Model
 
 
-class Aligner(nn.Module):
-    """A model that can be saved.
+class Aligner(Model):
+    """A model of lips and speech."""
 
-    Attributes:
-        format: names the kind of model in its file.
-        config: the frozen dataclass the model was built from.
-    """
-
-    format: ClassVar[str]
-    config: Any
+    check: ClassVar[str] = "lips"
 
 
 class Head(Aligner):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from avsync.align.checkpoint import Checkpoint
+from avsync.checkpoint import Checkpoint
 from avsync.checks.face_clips import face_clips, scored_windows, window_score
 from avsync.checks.interface import LENGTHS, Counterexample
 from avsync.clip import FaceClip

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avsync.align.checkpoint import Checkpoint
 from avsync.align.lattice import TAU, lattice
 from avsync.align.temporal import TemporalAligner
+from avsync.checkpoint import Checkpoint
 from avsync.checks.face_clips import face_clips, scored_windows, window_score
 from avsync.checks.interface import LENGTHS
 from avsync.clip import FaceClip

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from avsync.align.aligner import Head
-from avsync.align.checkpoint import EMBEDDED, Checkpoint, load_checkpoint
 from avsync.align.cosine import CosineAligner, CosineConfig
+from avsync.checkpoint import EMBEDDED, Checkpoint, load_checkpoint
 from avsync.checks.backbone import BackboneCheck
 from avsync.checks.interface import Check
 from avsync.checks.registry import CHECKS
@@ -81,6 +81,8 @@ def load_setup(
         checkpoint = load_checkpoint(weights or EMBEDDED)
     notes = checkpoint.notes
     if isinstance(checkpoint.model, Head):
+        if weights is not None:
+            notes.setdefault("name", weights.stem)
         if checks not in (None, "lips"):
             raise UsageError(f"--checks {checks}: a backbone has the check 'lips' only")
         setup = _with_backbone(checkpoint, backbone, reading, features, trim, detector, where)

@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from avsync.align import EMBEDDED, ResNetAligner, TemporalAligner, load_checkpoint
+from avsync.align import ResNetAligner, TemporalAligner
 from avsync.align.temporal.model import FEATURES
+from avsync.checkpoint import EMBEDDED, load_checkpoint
 from avsync.clip import FaceClip
 from avsync.errors import UsageError
 from avsync.face import MOUTH_SIDE

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from avsync.align.checkpoint import save_checkpoint
+from avsync.checkpoint import save_checkpoint
 from avsync.encoders.registry import load_backbone
 from avsync.train.clips import find_clips
 from avsync.train.config import MLPTraining, ResNetTraining, TemporalTraining, TrainingConfig

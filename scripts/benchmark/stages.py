@@ -14,7 +14,7 @@ from cProfile import Profile
 from pathlib import Path
 from typing import Any
 
-from avsync.align.checkpoint import EMBEDDED
+from avsync.checkpoint import EMBEDDED
 from avsync.checks.load import load_setup
 from avsync.detector import Detector
 from avsync.face import FaceTracker

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from avsync.align.checkpoint import EMBEDDED
 from avsync.align.mlp import MLPAligner, MLPConfig
+from avsync.checkpoint import EMBEDDED
 from avsync.convert import convert
 from avsync.detector import Detector
 from fuzzing import trees

@@ -1,39 +1,59 @@
-"""Trained models on disk: weights as safetensors, and beside them a JSON file with the format, the config and notes."""
+"""Trained models on disk: weights as safetensors, and beside them a JSON file with the format, the config and notes.
+
+To add a kind of model, write its class, and add its line to `KINDS`. Nothing of a model is imported before a checkpoint
+of its format is loaded.
+"""
 
 import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from torch import nn
 
-from avsync.align.aligner import Aligner, Head
-from avsync.align.cosine import CosineAligner, CosineConfig
-from avsync.align.mlp import MLPAligner, MLPConfig
-from avsync.align.resnet import ResNetAligner, ResNetConfig
-from avsync.align.temporal import TemporalAligner, TemporalConfig
 from avsync.errors import UsageError
 from avsync.files import all_finite, upcoming, write_pair
 
-EMBEDDED = Path(__file__).parents[1] / "assets" / "default.safetensors"
+_ASSETS = Path(__file__).parent / "assets"
+EMBEDDED = _ASSETS / "default.safetensors"  # of the lips
+EMBEDDED_VOICE = _ASSETS / "voice.safetensors"
 # The default model has 2 MB, a ResNet 50 MB, their JSON files some kB; a far larger file is something else.
 _MAX_WEIGHTS, _MAX_NOTES = 256 << 20, 16 << 20
 _NO_DESCRIPTION = "not the description of a model; name one made by this avsync"
 _NO_WEIGHTS = "not the weights of this model; train it again with this avsync"
 # Fields of the JSON file that are text if they are there.
 _WORDS = ("name", "backbone", "features", "reading")
-_MODELS: tuple[tuple[type[Aligner], type[Any]], ...] = (
-    (TemporalAligner, TemporalConfig),
-    (CosineAligner, CosineConfig),
-    (MLPAligner, MLPConfig),
-    (ResNetAligner, ResNetConfig),
-)
+
+
+class Model(nn.Module):
+    """A model that can be saved.
+
+    Attributes:
+        format: names the kind of model in its file, and in `KINDS`.
+        check: the check that asks it, as `avsync.checks.registry` calls it.
+        config: the frozen dataclass the model was built from.
+    """
+
+    format: ClassVar[str]
+    check: ClassVar[str]
+    config: Any
+
+
+# By format, the module of a kind of model, its class, and the class of its config.
+KINDS: dict[str, tuple[str, str, str]] = {
+    "avsync.temporal/1": ("avsync.align.temporal", "TemporalAligner", "TemporalConfig"),
+    "avsync.cosine/1": ("avsync.align.cosine", "CosineAligner", "CosineConfig"),
+    "avsync.mlp/1": ("avsync.align.mlp", "MLPAligner", "MLPConfig"),
+    "avsync.resnet/1": ("avsync.align.resnet", "ResNetAligner", "ResNetConfig"),
+}
 
 
 @dataclass(frozen=True)
@@ -46,12 +66,12 @@ class Checkpoint:
         notes: all fields of its JSON file.
     """
 
-    model: Aligner
+    model: Model
     sha256: str
     notes: dict[str, Any]
 
 
-def save_checkpoint(model: Aligner, path: Path, notes: Mapping[str, Any]) -> None:
+def save_checkpoint(model: Model, path: Path, notes: Mapping[str, Any]) -> None:
     """Write the weights to `path`, and the model's format and config with `notes` to the `.json` file beside it.
 
     A kill at any moment leaves the old pair or the new one (`avsync.files.write_pair`).
@@ -83,8 +103,6 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise UsageError(f"{path}: {_NO_WEIGHTS}") from error
     if not all(all_finite(value) for value in model.state_dict().values()):
         raise UsageError(f"{path}: holds weights that are not numbers; train the model again")
-    if isinstance(model, Head):
-        notes.setdefault("name", path.stem)
     return Checkpoint(model.eval(), digest, notes)
 
 
@@ -133,17 +151,19 @@ def _parse(path: Path, text: bytes) -> dict[str, Any]:
     return found
 
 
-def _untrained(path: Path, notes: Mapping[str, Any], size: int) -> Aligner:
+def _untrained(path: Path, notes: Mapping[str, Any], size: int) -> Model:
     """The model that notes describe, before its weights are loaded from a file of `size` bytes."""
     try:
-        kind, config_class = next(pair for pair in _MODELS if pair[0].format == notes["format"])
-        config = config_class(**notes["model"])
+        module, model, config = KINDS[notes["format"]]
+        kind: type[Any] = getattr(import_module(module), model)
+        settings = getattr(import_module(module), config)(**notes["model"])
         with torch.device("meta"):  # takes no memory
-            needed = sum(value.nbytes for value in kind(config).state_dict().values())
+            needed = sum(value.nbytes for value in kind(settings).state_dict().values())
         if needed <= size:
-            return kind(config)
+            made: Model = kind(settings)
+            return made
     except ModuleNotFoundError as error:
         raise UsageError(f"{path}: needs the package '{error.name}': pip install 'avsync[ssl]'") from error
-    except (StopIteration, ValueError, TypeError, KeyError, RuntimeError, ArithmeticError, AssertionError) as error:
+    except (ValueError, TypeError, KeyError, RuntimeError, ArithmeticError, AssertionError) as error:
         raise UsageError(f"{path.with_suffix('.json')}: {_NO_DESCRIPTION}") from error
     raise UsageError(f"{path}: {_NO_WEIGHTS}")
