@@ -1,0 +1,11 @@
+"""Real speech, taken apart and put together again: who speaks and what is said stay, traces of synthesis come in."""
+
+from avsync.reconstruct.speech.registry import (
+    RECONSTRUCTIONS,
+    Rebuild,
+    Reconstruction,
+    load_reconstruction,
+    reconstruct,
+)
+
+__all__ = ["RECONSTRUCTIONS", "Rebuild", "Reconstruction", "load_reconstruction", "reconstruct"]
