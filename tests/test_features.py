@@ -26,7 +26,7 @@ from avsync.features import hashes as hashes_module
 from avsync.features.chunks import CHUNK_SECONDS, CONTEXT, with_context
 from avsync.features.hashes import HashCache, hash_file
 from avsync.features.shard import checksum
-from avsync.features.workers import run_jobs
+from avsync.workers import run_jobs
 from avsync.media import FPS
 from avsync.speech import SpeechActivity
 
@@ -502,7 +502,7 @@ class TestWorkers:
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_features import endless
-from avsync.features.workers import run_jobs
+from avsync.workers import run_jobs
 jobs = iter([Path({str(tmp_path)!r})] * 2)
 list(run_jobs(endless, lambda: next(jobs, None), 2))
 """
@@ -519,7 +519,7 @@ list(run_jobs(endless, lambda: next(jobs, None), 2))
             "    time.sleep(60)\n"
             "def work(job): ...\n"
         )
-        code = "import slow; from avsync.features.workers import run_jobs; list(run_jobs(slow.work, lambda: 1, 2))"
+        code = "import slow; from avsync.workers import run_jobs; list(run_jobs(slow.work, lambda: 1, 2))"
         main = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
         while not (running := list(tmp_path.glob("*.pid"))):
             time.sleep(0.05)

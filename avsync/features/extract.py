@@ -15,7 +15,7 @@ from avsync.features.decode import Decoded, DecodeJob, Decoder, Finished, Hashed
 from avsync.features.encode import as_kept, encode_chunks
 from avsync.features.hashes import FileHash, HashCache
 from avsync.features.store import FeatureStore
-from avsync.features.workers import run_jobs
+from avsync.workers import run_jobs
 from avsync.features.writer import StoreWriter
 from avsync.files import content_key
 from avsync.media import FPS
