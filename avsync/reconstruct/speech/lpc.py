@@ -6,7 +6,7 @@
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
-from scipy.signal import lfilter
+from scipy.signal import lfilter, lfiltic
 
 from avsync.media import RATE
 from avsync.reconstruct.speech.pitch import Pitch, at_bins, find_pitch
@@ -127,12 +127,9 @@ def _coarse(residual: NDArray[np.float64], keep_every: int, steps: int) -> NDArr
 
 def _filtered(excitation: NDArray[np.float64], filters: NDArray[np.float64]) -> NDArray[np.float64]:
     """All-pole filters [T, p + 1], each for its block [T, n]; the state goes on: float64 [T · n]."""
-    state = np.zeros(filters.shape[1] - 1)
     past = np.zeros(filters.shape[1] - 1)
     out = np.empty_like(excitation)
     for t, (block, taps) in enumerate(zip(excitation, filters, strict=True)):
-        # The state of the new filter, had it made the past samples itself.
-        state = np.array([-taps[k + 1 :] @ past[: len(past) - k] for k in range(len(past))])
-        out[t], _ = lfilter([1.0], taps, block, zi=state)
+        out[t], _ = lfilter([1.0], taps, block, zi=lfiltic([1.0], taps, past))
         past = out[t, : -len(past) - 1 : -1]
     return out.ravel()

@@ -105,4 +105,4 @@ def at_bins(voicing: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
     """Return the voicing of bands, [T, 8], at evenly spaced frequencies from 0 to 8 kHz: [T, bins]."""
     place = np.clip(np.linspace(0, VOICING_BANDS, bins) - 0.5, 0, VOICING_BANDS - 1)
     low = np.minimum(place.astype(int), VOICING_BANDS - 2)
-    return voicing[:, low] + (voicing[:, low + 1] - voicing[:, low]) * (place - low)
+    return np.asarray(voicing[:, low] + (voicing[:, low + 1] - voicing[:, low]) * (place - low))

@@ -1,12 +1,13 @@
-"""The kinds of reconstruction, in one registry, and what holds for all of them. Importing it imports nothing heavy.
+"""The kinds of reconstruction, in one registry. Importing it imports nothing heavy.
 
-To add a kind, write a function and add its line here; `docs/adding.md` shows how.
+To add a kind, write a function and add its line to `RECONSTRUCTIONS`; `docs/adding.md` shows how. Networks whose
+weights are files are in `NETWORKS`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +16,6 @@ from avsync.errors import UsageError
 
 Family = Literal["phase", "mel", "world", "lpc", "sinusoidal"]
 Rebuild = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
-
-# Speech is mirrored by so many samples at both ends, and at least one step of analysis (128 ms) stays outside of it.
-# The rng adds up to one step, so that frames do not begin at the same place in every file.
-_MARGIN, _STEP = 2048, 512
-_LEVEL = 0.1  # root mean square of what methods get
 
 
 @dataclass(frozen=True)
@@ -30,8 +26,9 @@ class Reconstruction:
         name: as configs and results call it.
         family: kinds of a family share their method; validation leaves out whole families.
         function: "module:function"; a module that begins with a dot is one of this package. The function takes
-            `waveform: float32 [N]` at 16 kHz, with a mean of zero and N at least 4096, and `rng`, which draws its
-            settings. It returns float32 or float64 [N], sample n at the time of sample n. Loudness is not its concern.
+            `waveform: float32 [N]` at 16 kHz, of mean 0 and level 0.1, N at least 4096, and `rng`, which draws its
+            settings. It returns float32 or float64 [N], sample n at the time of sample n. Loudness, long-term spectrum
+            and the ends are no concern of it (`avsync.reconstruct.speech.frame`).
         source: the paper.
     """
 
@@ -39,12 +36,6 @@ class Reconstruction:
     family: Family
     function: str
     source: str
-
-    def load(self) -> Rebuild:
-        """Import the function."""
-        module, _, name = self.function.partition(":")
-        found: Rebuild = getattr(import_module(module, __package__), name)
-        return found
 
 
 RECONSTRUCTIONS: dict[str, Reconstruction] = {
@@ -59,6 +50,12 @@ RECONSTRUCTIONS: dict[str, Reconstruction] = {
         Reconstruction("sinusoidal", "sinusoidal", ".sinusoidal:sinusoidal", "McAulay & Quatieri 1986"),
         Reconstruction("harmonic_noise", "sinusoidal", ".sinusoidal:harmonic_noise", "Stylianou 2001"),
     )
+}
+
+# KIND:SOURCE is a network. "module:function" takes the source and a device (both str) and returns a function like those
+# of `RECONSTRUCTIONS`; it raises UsageError where weights or packages are missing.
+NETWORKS: dict[str, str] = {
+    "hub": ".hub:load_hub",
 }
 
 
@@ -76,35 +73,24 @@ def load_reconstruction(name: str, device: str = "cpu") -> Rebuild:
     resolution and settings, so that one name covers many. Sound that does not change comes back as it is.
 
     Args:
-        name: a key of `RECONSTRUCTIONS`.
-        device: where networks run: cpu, cuda or cuda:N. The kinds of `RECONSTRUCTIONS` run on the CPU.
+        name: a key of `RECONSTRUCTIONS`; or `hub:SOURCE`, a codec or vocoder in the hub's format: a folder or an id.
+        device: where networks run: cpu, cuda or cuda:N. All others run on the CPU.
 
     Raises:
         UsageError: not such a name, or a package or weights that are missing.
     """
+    from avsync.reconstruct.speech.frame import framed
+
+    kind, _, source = name.partition(":")
+    if kind in NETWORKS and source:
+        return framed(_imported(NETWORKS[kind])(source, device))
     if name not in RECONSTRUCTIONS:
-        raise UsageError(f"'{name}': not a reconstruction; choose from {', '.join(RECONSTRUCTIONS)}")
-    return _framed(RECONSTRUCTIONS[name].load())
+        networks = [f"{network}:SOURCE" for network in NETWORKS]
+        known = ", ".join([*RECONSTRUCTIONS, *networks])
+        raise UsageError(f"'{name}': not a reconstruction; choose from {known}")
+    return framed(_imported(RECONSTRUCTIONS[name].function))
 
 
-def _framed(rebuild: Rebuild) -> Rebuild:
-    """Give a function the promises of `load_reconstruction`."""
-    from avsync.reconstruct.speech.level import equalised, level
-
-    def framed(waveform: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-        mean = waveform.mean(dtype=np.float64) if len(waveform) else 0.0
-        changes = (waveform - mean).astype(np.float32)
-        loudness = level(changes)
-        if loudness <= abs(mean) * 1e-6:
-            return waveform.astype(np.float32)
-        before, after = _MARGIN + rng.integers(_STEP, size=2)
-        # Methods have noise floors and tolerances of their own: all get the same level.
-        usual = np.pad(changes * np.float32(_LEVEL / loudness), (before, after), mode="reflect")
-        whole = equalised(np.asarray(rebuild(usual, rng), np.float32), usual)
-        rebuilt = whole[before : before + len(waveform)].astype(np.float64)
-        rebuilt -= rebuilt.mean()
-        louder = rebuilt * (loudness / max(level(rebuilt), 1e-30)) + mean
-        beyond = float(np.abs(louder).max()) / max(1.0, float(np.abs(waveform).max()))
-        return (louder / max(1.0, beyond)).astype(np.float32)
-
-    return framed
+def _imported(function: str) -> Any:
+    module, _, name = function.partition(":")
+    return getattr(import_module(module, __package__), name)

@@ -10,6 +10,7 @@ from avsync.reconstruct.speech.stft import STFT, frames, hann, overlap_add
 
 _FFT = 1024
 _WINDOWS = (320, 400, 512, 640)  # 20-40 ms
+_ENVELOPE = 512  # samples per frame that an envelope is taken from
 _HOPS = (80, 120, 160)
 _PEAKS = (60, 121)  # 60 to 120 of each frame: the harmonics of a voice up to 8 kHz, or as many for noise
 # A peak goes on from the peak of the frame before that is at most so far away (Hz).
@@ -43,8 +44,8 @@ def harmonic_noise(waveform: NDArray[np.float32], rng: np.random.Generator) -> N
     """
     hop, width = int(rng.choice(_HOPS)), float(rng.choice((150.0, 200.0, 300.0)))
     pitch = find_pitch(waveform, hop)
-    cut = frames(waveform, 2 * _FFT // 4, hop) * hann(2 * _FFT // 4)
-    power = np.abs(rfft(cut, _FFT, axis=1)) ** 2 / (hann(2 * _FFT // 4) ** 2).sum()
+    cut = frames(waveform, _ENVELOPE, hop) * hann(_ENVELOPE)
+    power = np.abs(rfft(cut, _FFT, axis=1)) ** 2 / (hann(_ENVELOPE) ** 2).sum()
     envelope = _smooth(power, np.maximum(pitch.f0, width))
     shares = at_bins(pitch.voicing, envelope.shape[1])
     voiced = pitch.f0 > 0
@@ -105,10 +106,8 @@ def _synthesised(
     pieces = np.empty((len(frequencies), 2 * hop), np.float32)
     for begin in range(0, len(pieces), _BATCH):
         part = slice(begin, begin + _BATCH)
-        angles = (
-            frequencies[part, :, None].astype(np.float32) * turns
-            + np.mod(phases[part], 2 * np.pi).astype(np.float32)[:, :, None]
-        )
+        turned = np.mod(phases[part, :, None], 2 * np.pi).astype(np.float32)
+        angles = frequencies[part, :, None].astype(np.float32) * turns + turned
         pieces[part] = np.einsum("tk,tkn->tn", amplitudes[part].astype(np.float32), np.cos(angles)) * window
     return np.asarray(overlap_add(pieces, hop)[hop : hop + length], np.float32)
 
@@ -119,7 +118,7 @@ def _smooth(power: NDArray[np.float64], width: NDArray[np.float64]) -> NDArray[n
     total = np.pad(np.cumsum(power, axis=1), ((0, 0), (1, 0)))
     bins = np.arange(power.shape[1])
     low, high = np.maximum(bins - half, -0.5) + 0.5, np.minimum(bins + half, bins[-1] + 0.5) + 0.5
-    return (_at(total, high) - _at(total, low)) / (high - low)
+    return np.asarray((_at(total, high) - _at(total, low)) / (high - low))
 
 
 def _at(values: NDArray[np.float64], place: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -63,11 +63,11 @@ def _from_magnitudes(
 
 
 def _with(magnitudes: NDArray[np.float32], spectrum: NDArray[np.complex64]) -> NDArray[np.complex64]:
-    return spectrum * (magnitudes / np.maximum(np.abs(spectrum), np.float32(1e-12)))
+    return np.asarray(spectrum * (magnitudes / np.maximum(np.abs(spectrum), np.float32(1e-12))))
 
 
 def _pseudo_inverted(mel: NDArray[np.float32], filters: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.maximum(mel @ np.linalg.pinv(filters), 0)
+    return np.asarray(np.maximum(mel @ np.linalg.pinv(filters), 0))
 
 
 def _non_negative(mel: NDArray[np.float32], filters: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -76,7 +76,7 @@ def _non_negative(mel: NDArray[np.float32], filters: NDArray[np.float32]) -> NDA
     found = np.maximum(mel @ np.linalg.pinv(filters), 1e-3 * wanted)
     for _ in range(_NNLS_STEPS):
         found *= wanted / np.maximum(found @ filters @ filters.T, np.float32(1e-20))
-    return found
+    return np.asarray(found, np.float32)
 
 
 @cache
@@ -95,7 +95,7 @@ def mel_filters(size: int, bands: int, scale: Scale) -> NDArray[np.float32]:
     below = np.maximum(np.diff(corners)[:-1], RATE / size)
     above = np.maximum(np.diff(corners)[1:], RATE / size)
     triangles = np.maximum(0, np.minimum((at - corners[1:-1]) / below + 1, (corners[1:-1] - at) / above + 1))
-    return (triangles * (2 / (below + above) if scale == "slaney" else 1)).astype(np.float32)
+    return np.asarray(triangles * (2 / (below + above) if scale == "slaney" else 1), np.float32)
 
 
 def _corners(bands: int, scale: Scale) -> NDArray[np.float64]:
@@ -105,4 +105,4 @@ def _corners(bands: int, scale: Scale) -> NDArray[np.float64]:
         return np.asarray(700 * (10 ** (steps * np.log10(1 + RATE / 2 / 700)) - 1))
     octave = np.log(6.4) / 27  # per mel above 1 kHz, which is 15 mel
     mel = steps * (15 + np.log(RATE / 2 / 1000) / octave)
-    return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp(np.maximum(mel - 15, 0) * octave))
+    return np.asarray(np.where(mel < 15, mel * 200 / 3, 1000 * np.exp(np.maximum(mel - 15, 0) * octave)))
