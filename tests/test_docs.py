@@ -21,6 +21,7 @@ from avsync.demo import make_clips
 from avsync.detector import Detector
 from avsync.errors import Reason, UsageError
 from avsync.evaluate import PROTOCOLS, Settings
+from avsync.evaluate.results import StoredVerdict
 from avsync.face.interface import load_face_detector
 from avsync.recording import open_recording
 from avsync.score.readings import READINGS
@@ -174,8 +175,8 @@ class TestAdding:
         add("avsync/evaluate/protocols/refusals.py")
         record = ClipRecord(tmp_path / "a.mp4", "a.mp4", "real", "RealVideo-RealAudio", "real", "ann", "ann")
         settings = Settings("temporal", "", ("lips",), "default", "dlib", 0.05)
-        verdicts = {"a.mp4": Verdict("a.mp4", "cannot_judge", Reason.NO_FACE)}
-        summary = PROTOCOLS["refusals"]([record], verdicts, settings)
+        results = {"a.mp4": StoredVerdict({}, Verdict("a.mp4", "cannot_judge", Reason.NO_FACE))}
+        summary = PROTOCOLS["refusals"]([record], results, settings)
         assert summary.tables() == {"Refused clips": [{"reason": "no_face", "clips": 1}]}
 
 

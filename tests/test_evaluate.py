@@ -197,7 +197,8 @@ def table(out: Path) -> list[dict[str, str]]:
 def figures(records: list[ClipRecord], **changed: Verdict):
     """The summary of toy verdicts, some of them changed, without any file."""
     verdicts = {r.name: toy_verdict(r.path) for r in records if "missing" not in r.name}
-    return summarise([r for r in records if r.name in verdicts], verdicts | changed, SETTINGS)
+    known = [r for r in records if r.name in verdicts]
+    return summarise(known, {n: StoredVerdict({}, v) for n, v in (verdicts | changed).items()}, SETTINGS)
 
 
 class TestVerdictFile:
@@ -328,8 +329,8 @@ class TestEvaluate:
 class TestProtocols:
     def test_a_protocol_is_a_line_of_the_registry(self, records, tmp_path, monkeypatch):
         class Count:
-            def __init__(self, clips, verdicts, settings):
-                self.count = sum(verdicts[clip.name].p_value is not None for clip in clips)
+            def __init__(self, clips, results, settings):
+                self.count = sum(results[clip.name].verdict.p_value is not None for clip in clips)
                 self.level = settings.level
 
             def to_dict(self):
@@ -355,7 +356,7 @@ class TestProtocols:
 
     def test_an_unknown_protocol_is_refused_before_anything_is_judged(self, records, tmp_path):
         judge = ToyJudge()
-        with pytest.raises(UsageError, match="unknown protocol 'nonsense'; known: clips"):
+        with pytest.raises(UsageError, match="unknown protocol 'nonsense'; known: clips, speech"):
             evaluate(records, judge, tmp_path / "out", settings=SETTINGS, protocol="nonsense")
         assert judge.asked == []
 

@@ -22,7 +22,10 @@ def evaluate(
             "left out, because figures on them are too good. Fakes never calibrate, so all of them are used."
         ),
     ] = "report",
-    protocol: Annotated[str, typer.Option(metavar="NAME", help="How verdicts are summed up.")] = "clips",
+    protocol: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="How verdicts are summed up. Default: clips; speech for sound alone."),
+    ] = None,
     output: Annotated[
         Path, typer.Option(metavar="DIR", help="Where verdicts are kept; run again to continue after a stop.")
     ] = Path("evaluation"),
@@ -36,10 +39,10 @@ def evaluate(
     level: Level = 0.05,
     device: Device = None,
 ) -> None:
-    """Measure how well fakes are told from real clips."""
+    """Measure how well fakes, of video or of speech alone, are told from real clips."""
     from avsync.datasets import open_dataset, with_role
     from avsync.detector import Detector
-    from avsync.evaluate import Settings, print_tables
+    from avsync.evaluate import Settings, default_protocol, print_tables
     from avsync.evaluate import evaluate as run
 
     records = with_role(open_dataset(root, dataset, split), role)
@@ -55,6 +58,8 @@ def evaluate(
         device=device,
     )
     settings = Settings(detector.model, detector.weights_sha256, detector.checks, trim, faces, level)
+    if protocol is None and (protocol := default_protocol(records)) == "speech":
+        typer.echo("No clip has a picture: --protocol speech.")
     with counting("evaluating") as on_progress:
         summary = run(records, detector.score, output, settings=settings, protocol=protocol, on_progress=on_progress)
     print_tables(summary.tables(), summary.notes())

@@ -11,6 +11,7 @@ from typing import Any
 from avsync.datasets.record import ClipRecord
 from avsync.errors import UsageError
 from avsync.evaluate.json_files import plain, write_json
+from avsync.evaluate.sound_facts import SoundFacts
 from avsync.score.verdict import Verdict
 
 VERDICTS, SETTINGS, TABLE = "verdicts.jsonl", "settings.json", "clips.csv"
@@ -39,10 +40,14 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class StoredVerdict:
-    """One line of `verdicts.jsonl`: the clip, as `describe` returns it, and its verdict."""
+    """One line of `verdicts.jsonl`: the clip, as `describe` returns it, its verdict, and what its sound is like.
+
+    `sound` is None for videos and for sound that cannot be decoded.
+    """
 
     clip: dict[str, str | int]
     verdict: Verdict
+    sound: SoundFacts | None = None
 
 
 def describe(record: ClipRecord) -> dict[str, str | int]:
@@ -96,7 +101,8 @@ class VerdictFile:
             for number, line in enumerate(file, 1):
                 try:
                     clip = json.loads(line)
-                    stored = StoredVerdict(clip, Verdict.from_dict(clip.pop("verdict")))
+                    verdict, sound = Verdict.from_dict(clip.pop("verdict")), clip.pop("sound", None)
+                    stored = StoredVerdict(clip, verdict, None if sound is None else SoundFacts(**sound))
                     found[str(clip["name"])] = stored
                 except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
                     raise self._refusal(f"holds no verdict of this version in {VERDICTS}, line {number}") from error
@@ -109,6 +115,7 @@ class VerdictFile:
 
             def add(stored: StoredVerdict) -> None:
                 line = {**stored.clip, "verdict": stored.verdict.to_dict()}
+                line |= {} if stored.sound is None else {"sound": plain(stored.sound)}
                 file.write(json.dumps(plain(line), allow_nan=False) + "\n")
                 file.flush()
 

@@ -11,6 +11,7 @@ from avsync.evaluate.json_files import write_json
 from avsync.evaluate.protocols import PROTOCOLS
 from avsync.evaluate.protocols.interface import Summary
 from avsync.evaluate.results import TABLE, Settings, StoredVerdict, VerdictFile, describe
+from avsync.evaluate.sound_facts import sound_facts
 from avsync.files import write_whole
 from avsync.score.verdict import Verdict
 
@@ -29,7 +30,7 @@ def evaluate(
     output: Path,
     *,
     settings: Settings,
-    protocol: str = "clips",
+    protocol: str | None = None,
     on_progress: Progress | None = None,
 ) -> Summary:
     """Judge clips, and write `verdicts.jsonl`, `settings.json`, `clips.csv` and `summary.json` into a folder.
@@ -43,22 +44,28 @@ def evaluate(
         judge: gives a verdict on a file.
         output: the folder; it is made if there is none.
         settings: what `judge` was made with.
-        protocol: how the verdicts are summed up, one of `avsync.evaluate.protocols.PROTOCOLS`.
+        protocol: how the verdicts are summed up, one of `avsync.evaluate.protocols.PROTOCOLS`; None: the one that
+            `default_protocol` names.
         on_progress: called with the number of clips done and of all, first before any clip is judged.
 
     Raises:
         UsageError: no records, an unknown protocol, or a folder that holds results of other settings.
     """
+    protocol = protocol or default_protocol(records)
     if protocol not in PROTOCOLS:
         raise UsageError(f"unknown protocol {protocol!r}; known: {', '.join(PROTOCOLS)}")
     if not records:
         raise UsageError("there is no clip to evaluate")
     results = _judge_all(records, judge, VerdictFile(output, settings), settings, on_progress)
     write_whole(output / TABLE, to_csv(list(results.values())).encode("utf-8", "surrogateescape"))
-    verdicts = {name: result.verdict for name, result in results.items()}
-    summary = PROTOCOLS[protocol](records, verdicts, settings)
+    summary = PROTOCOLS[protocol](records, results, settings)
     write_json(output / "summary.json", summary.to_dict())
     return summary
+
+
+def default_protocol(records: Sequence[ClipRecord]) -> str:
+    """Return the name of the protocol for these clips: "speech" if none has a picture, else "clips"."""
+    return "clips" if any(record.has_picture for record in records) else "speech"
 
 
 def _judge_all(
@@ -78,7 +85,8 @@ def _judge_all(
         for record in records:
             if record.name not in done:
                 clip = clips[record.name]
-                done[record.name] = StoredVerdict(clip, _judged(record, clip, judge, settings))
+                sound = None if record.has_picture else sound_facts(record.path)
+                done[record.name] = StoredVerdict(clip, _judged(record, clip, judge, settings), sound)
                 add(done[record.name])
                 report(len(done), len(clips))
     return {name: done[name] for name in clips}

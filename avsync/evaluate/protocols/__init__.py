@@ -1,8 +1,9 @@
 """The evaluation protocols: ways to sum up verdicts. To add one, write its file and add its line here."""
 
-from avsync.evaluate.protocols.clips import summarise
+from avsync.evaluate.protocols import clips, speech
 from avsync.evaluate.protocols.interface import EvaluationProtocol
 
 PROTOCOLS: dict[str, EvaluationProtocol] = {
-    "clips": summarise,
+    "clips": clips.summarise,
+    "speech": speech.summarise,
 }

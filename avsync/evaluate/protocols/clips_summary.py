@@ -7,6 +7,7 @@ from typing import Any
 
 from avsync.evaluate.json_files import plain
 from avsync.evaluate.metrics import Estimate
+from avsync.evaluate.protocols.common import Coverage
 from avsync.evaluate.results import Settings
 from avsync.evaluate.table import INDENT, Row, Tables
 
@@ -45,15 +46,6 @@ class Group:
     def name(self) -> str:
         """What tables call it."""
         return f"{INDENT}{self.method}" if self.method else self.type or "all"
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """How many clips there are, how many have an `anomaly_score`, and how many have none for each reason."""
-
-    clips: int
-    judged: int
-    refused: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +94,8 @@ class ClipsSummary:
             interval = f"{alarms.value:.2f} [{alarms.low:.2f}–{alarms.high:.2f}]"
             told = f"False alarms: {interval} of the judged real clips, at level {self.settings.level:g}."
         return [
-            _covered("real", self.real),
-            _covered("fake", self.fake),
+            self.real.told("real"),
+            self.fake.told("fake"),
             told,
             "Each group of fakes is compared with all judged real clips. "
             "Intervals: 95 % bootstrap by person; too narrow if there are few people.",
@@ -136,8 +128,3 @@ def _verdict_row(group: Group) -> Row:
 def _check_row(group: Group) -> Row:
     baselines = {name.replace("_", " "): figure for name, figure in group.baselines.items()}
     return {"fakes": group.name, "verdict": group.auc, **group.checks, **baselines}
-
-
-def _covered(label: str, coverage: Coverage) -> str:
-    refused = ", ".join(f"{reason} {count}" for reason, count in coverage.refused.items())
-    return f"Judged {coverage.judged} of {coverage.clips} {label} clips; refused: {refused or 'none'}."

@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from avsync.datasets.record import ClipRecord
-from avsync.evaluate.results import Settings
+from avsync.evaluate.results import Settings, StoredVerdict
 from avsync.evaluate.table import Tables
-from avsync.score.verdict import Verdict
 
 
 class Summary(Protocol):
@@ -22,5 +21,5 @@ class Summary(Protocol):
         """Return lines that explain the tables."""
 
 
-# A pure function of the clips, their verdicts by name, and the settings that the verdicts were made with.
-EvaluationProtocol = Callable[[Sequence[ClipRecord], Mapping[str, Verdict], Settings], Summary]
+# A pure function of the clips, their results by name, and the settings that the verdicts were made with.
+EvaluationProtocol = Callable[[Sequence[ClipRecord], Mapping[str, StoredVerdict], Settings], Summary]
