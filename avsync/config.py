@@ -144,3 +144,25 @@ class FramesConfig(RunConfig):
         super().__post_init__()
         if self.frames < 1:
             raise ValueError("trainer.frames must be 1 or more")
+
+
+@dataclass(frozen=True)
+class PiecesConfig(RunConfig):
+    """Training on random pieces of speech.
+
+    Attributes:
+        steps: per epoch.
+        batch_size: pieces per step.
+        samples: of a piece, at 16 kHz.
+    """
+
+    epochs: int = 20
+    output_dir: str = "runs/vocoder"
+    steps: int = 100
+    batch_size: int = 8
+    samples: int = 8192
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.steps < 1 or self.batch_size < 1 or self.samples < 2048:
+            raise ValueError("trainer.steps and trainer.batch_size must be 1 or more, trainer.samples 2048 or more")

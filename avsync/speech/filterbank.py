@@ -16,7 +16,6 @@ WINDOW = RATE // 40  # 25 ms
 BANDS = 40  # of `log_mel`
 STEPS_PER_FRAME = 4  # steps of 10 ms in a frame of 40 ms
 _FFT = 512
-_BINS = np.arange(_FFT // 2 + 1, dtype=np.float64)[:, None]
 _HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)).astype(np.float32)
 _LOWEST, _HIGHEST = 60.0, 7600.0  # Hz; phone and web audio carry little beyond
 _FLOOR = 1e-7  # mean power of 16-bit rounding noise in a band; keeps digital zero finite
@@ -39,6 +38,12 @@ def log_mel(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
     framed = _framed(np.pad(waveform, (margin, margin + WINDOW)))[:count]
     spectrum = np.abs(np.fft.rfft(framed * _HANN, _FFT)) ** 2
     return np.asarray(np.log(spectrum @ _mel_filters() + _FLOOR), np.float32)
+
+
+def mel_triangles(bands: int, fft: int, lowest: float, highest: float) -> NDArray[np.float64]:
+    """Return triangles that are equally spaced in mel from `lowest` to `highest` Hz, float64 [fft // 2 + 1, bands]."""
+    corners = _from_mel(np.linspace(_to_mel(lowest), _to_mel(highest), bands + 2))
+    return _triangles(corners, _bins(fft) * RATE / fft)
 
 
 def log_filterbank(samples: NDArray[np.generic]) -> NDArray[np.float32]:
@@ -65,15 +70,18 @@ def _framed(samples: NDArray[np.floating]) -> NDArray[np.floating]:
 @cache
 def _mel_filters() -> NDArray[np.float64]:
     """Filters of `log_mel` with their corners anywhere between FFT bins, scaled to mean power: [257, 40]."""
-    corners = _from_mel(np.linspace(_to_mel(_LOWEST), _to_mel(_HIGHEST), BANDS + 2))
-    return _triangles(corners, _BINS * RATE / _FFT) * 2 / _FFT
+    return mel_triangles(BANDS, _FFT, _LOWEST, _HIGHEST) * 2 / _FFT
 
 
 @cache
 def _bin_filters() -> NDArray[np.float64]:
     """Filters of `log_filterbank` with their corners rounded down to FFT bins: [257, 26]."""
     corners = _from_mel(np.linspace(0, _to_mel(RATE / 2), FILTERBANK_BANDS + 2))
-    return _triangles(np.floor((_FFT + 1) * corners / RATE), _BINS)
+    return _triangles(np.floor((_FFT + 1) * corners / RATE), _bins(_FFT))
+
+
+def _bins(fft: int) -> NDArray[np.float64]:
+    return np.arange(fft // 2 + 1, dtype=np.float64)[:, None]
 
 
 def _triangles(corners: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -56,6 +56,7 @@ RECONSTRUCTIONS: dict[str, Reconstruction] = {
 # of `RECONSTRUCTIONS`; it raises UsageError where weights or packages are missing.
 NETWORKS: dict[str, str] = {
     "hub": ".hub:load_hub",
+    "neural": "avsync.reconstruct.neural.load:load_neural",
 }
 
 
@@ -73,7 +74,8 @@ def load_reconstruction(name: str, device: str = "cpu") -> Rebuild:
     resolution and settings, so that one name covers many. Sound that does not change comes back as it is.
 
     Args:
-        name: a key of `RECONSTRUCTIONS`; or `hub:SOURCE`, a codec or vocoder in the hub's format: a folder or an id.
+        name: a key of `RECONSTRUCTIONS`; `hub:SOURCE`, a codec or vocoder in the hub's format: a folder or an id; or
+            `neural:FILE`, a checkpoint of `avsync train configs/vocoder.yaml`.
         device: where networks run: cpu, cuda or cuda:N. All others run on the CPU.
 
     Raises:

@@ -1,0 +1,175 @@
+"""What microphones, rooms, telephones and codecs do to speech, drawn at random.
+
+None of it is evidence of synthesis. So real speech and its reconstruction go through the same draw of this chain before
+a network learns to tell them apart: then nothing but the reconstruction differs.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import irfft, next_fast_len, rfft
+from scipy.signal import fftconvolve
+
+from avsync.media import RATE
+
+Floats = NDArray[np.float32]
+Effect = Callable[[Floats], Floats]
+
+_KNOTS = np.array([60.0, 150, 400, 1000, 2500, 5000, 8000])  # Hz, of a microphone's smooth response
+_RESPONSE = 4.0  # dB, standard deviation at a knot
+_DECAY = (0.1, 0.7)  # s to -60 dB, of small and large rooms
+_DIRECT = (3.0, 20.0)  # dB of the direct sound over the room
+_NOISE = (8.0, 50.0)  # dB of the speech over the noise
+_NOISE_TILT = (0.0, 2.0)  # exponent of 1/f in power: white, pink, brown
+_CUT = (3400.0, 7500.0)  # Hz; telephones end at 3400
+_LEVELS = (-32.0, -16.0)  # dB of full scale, of the whole
+_CLIPPED = (1.5, 8.0)  # standard deviations at which loud samples bend
+# Encoder, its rates (Hz) and bits per second: what telephones, web video and messengers use.
+_CODECS: tuple[tuple[str, str, tuple[int, ...], tuple[int, ...]], ...] = (
+    ("mp3", "libmp3lame", (16_000, 44_100), (32_000, 48_000, 64_000, 128_000)),
+    ("adts", "aac", (16_000, 44_100, 48_000), (24_000, 32_000, 64_000, 128_000)),
+    ("ogg", "libopus", (16_000, 48_000), (12_000, 16_000, 24_000, 32_000, 64_000)),
+    ("wav", "pcm_mulaw", (8_000,), (0,)),
+)
+
+
+@dataclass(frozen=True)
+class Chances:
+    """How often each effect is drawn.
+
+    Attributes:
+        equaliser, room, noise, cut, bend, codec: shares of draws.
+    """
+
+    equaliser: float = 0.7
+    room: float = 0.2
+    noise: float = 0.6
+    cut: float = 0.25
+    bend: float = 0.15
+    codec: float = 0.5
+
+
+class Channel:
+    """One draw of the chain. Every waveform of one length that goes through it meets the same room, noise and codec.
+
+    Args:
+        rng: what is drawn from.
+        chances: how often each effect is drawn.
+    """
+
+    def __init__(self, rng: np.random.Generator, chances: Chances) -> None:
+        drawn: Sequence[tuple[float, Callable[[np.random.Generator], Effect]]] = (
+            (chances.equaliser, _equaliser),
+            (chances.room, _room),
+            (chances.noise, _noise),
+            (chances.cut, _cut),
+            (chances.bend, _bend),
+            (1.0, _level),
+            (chances.codec, _codec),
+        )
+        self._effects = [make(rng) for chance, make in drawn if rng.random() < chance]
+
+    def __call__(self, waveform: Floats) -> Floats:
+        """Return float32 [N] as heard through the chain, of float32 [N] at 16 kHz, N at least 4000."""
+        for effect in self._effects:
+            waveform = effect(waveform)
+        return waveform
+
+
+def _equaliser(rng: np.random.Generator) -> Effect:
+    """A microphone."""
+    gains = rng.normal(0, _RESPONSE, len(_KNOTS))
+    return lambda x: _filtered(x, 10 ** (_at_knots(gains, len(x)) / 20))
+
+
+def _room(rng: np.random.Generator) -> Effect:
+    """Noise that decays (Polack's model of reverberation)."""
+    decay, direct, seed = rng.uniform(*_DECAY), rng.uniform(*_DIRECT), int(rng.integers(2**31))
+    after = np.arange(int(decay * RATE)) / RATE
+    tail = np.random.default_rng(seed).normal(size=len(after)) * 10 ** (-3 * after / decay)
+    tail *= 10 ** (-direct / 20) / np.linalg.norm(tail)
+    tail[0] = 1.0
+    return lambda x: fftconvolve(x, tail)[: len(x)].astype(np.float32)
+
+
+def _noise(rng: np.random.Generator) -> Effect:
+    """A steady noise floor."""
+    ratio, tilt, seed = rng.uniform(*_NOISE), rng.uniform(*_NOISE_TILT), int(rng.integers(2**31))
+
+    def add(x: Floats) -> Floats:
+        white = np.random.default_rng(seed).normal(size=len(x)).astype(np.float32)
+        coloured = _filtered(white, np.maximum(_frequencies(len(x)), 50.0) ** (-tilt / 2))
+        return x + coloured * (_rms(x) / _rms(coloured) * np.float32(10 ** (-ratio / 20)))
+
+    return add
+
+
+def _cut(rng: np.random.Generator) -> Effect:
+    """A channel that ends below 8 kHz, over a fifth of an octave."""
+    cut = rng.uniform(*_CUT)
+    return lambda x: _filtered(x, 1 / (1 + (_frequencies(len(x)) / cut) ** 40) ** 0.5)
+
+
+def _bend(rng: np.random.Generator) -> Effect:
+    """An amplifier that is driven too far."""
+    limit = rng.uniform(*_CLIPPED)
+    return lambda x: (np.tanh(x / (limit * _rms(x))) * (limit * _rms(x))).astype(np.float32)
+
+
+def _level(rng: np.random.Generator) -> Effect:
+    """The loudness of the recording."""
+    rms = 10 ** (rng.uniform(*_LEVELS) / 20)
+    return lambda x: (x * (rms / _rms(x))).clip(-1, 1).astype(np.float32)
+
+
+def _codec(rng: np.random.Generator) -> Effect:
+    """Encoded and decoded."""
+    container, name, rates, bits = _CODECS[rng.integers(len(_CODECS))]
+    rate, bit_rate = int(rng.choice(rates)), int(rng.choice(bits))
+    return lambda x: _decoded(_encoded(x, container, name, rate, bit_rate), len(x))
+
+
+def _encoded(waveform: Floats, container: str, codec: str, rate: int, bit_rate: int) -> BytesIO:
+    file = BytesIO()
+    with av.open(file, mode="w", format=container) as output:
+        stream = output.add_stream(codec, rate=rate, layout="mono")
+        assert isinstance(stream, av.AudioStream)
+        if bit_rate:
+            stream.bit_rate = bit_rate
+        frame = av.AudioFrame.from_ndarray(waveform[None], format="flt", layout="mono")
+        frame.sample_rate, frame.pts = RATE, 0
+        output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    file.seek(0)
+    return file
+
+
+def _decoded(file: BytesIO, samples: int) -> Floats:
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+    with av.open(file, mode="r") as source:
+        blocks = [block.to_ndarray()[0] for frame in source.decode(audio=0) for block in resampler.resample(frame)]
+    blocks += [block.to_ndarray()[0] for block in resampler.resample(None)]
+    heard = np.concatenate(blocks)[:samples]
+    return np.pad(heard, (0, samples - len(heard))).astype(np.float32)
+
+
+def _filtered(waveform: Floats, gain: NDArray[np.floating]) -> Floats:
+    """Apply a gain at each frequency of `_frequencies`."""
+    size = next_fast_len(len(waveform), real=True)
+    return np.asarray(irfft(rfft(waveform, size) * gain, size)[: len(waveform)], np.float32)
+
+
+def _frequencies(samples: int) -> NDArray[np.float64]:
+    return np.asarray(np.fft.rfftfreq(next_fast_len(samples, real=True), 1 / RATE), np.float64)
+
+
+def _at_knots(gains: NDArray[np.float64], samples: int) -> NDArray[np.float64]:
+    return np.asarray(np.interp(np.log(np.maximum(_frequencies(samples), 1.0)), np.log(_KNOTS), gains), np.float64)
+
+
+def _rms(waveform: Floats) -> np.float32:
+    return np.float32(max(float(np.sqrt(np.square(waveform, dtype=np.float64).mean())), 1e-6))

@@ -1,0 +1,25 @@
+"""Load a network that rebuilds speech from its checkpoint."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsync.checkpoint import load_checkpoint
+from avsync.errors import UsageError
+from avsync.reconstruct.neural.model import VocoderModel
+
+
+def load_neural(
+    source: str, _device: str
+) -> Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]:
+    """The `rebuild` of a checkpoint; it runs on the CPU.
+
+    Raises:
+        UsageError: it is missing, damaged or of another kind.
+    """
+    model = load_checkpoint(Path(source)).model
+    if not isinstance(model, VocoderModel):
+        raise UsageError(f"{source}: rebuilds no speech; name a model of avsync train configs/vocoder.yaml")
+    return model.rebuild
