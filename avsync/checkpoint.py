@@ -53,6 +53,10 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "avsync.cosine/1": ("avsync.align.cosine", "CosineAligner", "CosineConfig"),
     "avsync.mlp/1": ("avsync.align.mlp", "MLPAligner", "MLPConfig"),
     "avsync.resnet/1": ("avsync.align.resnet", "ResNetAligner", "ResNetConfig"),
+    "avsync.voice-reconstruction/1": ("avsync.voice.reconstruction", "ReconstructionModel", "ReconstructionConfig"),
+    "avsync.voice-stfpm/1": ("avsync.voice.stfpm", "StfpmModel", "StfpmConfig"),
+    "avsync.voice-linear/1": ("avsync.voice.linear", "LinearModel", "LinearConfig"),
+    "avsync.vocoder/1": ("avsync.reconstruct.neural", "VocoderModel", "VocoderConfig"),
 }
 
 

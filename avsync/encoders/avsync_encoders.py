@@ -10,6 +10,7 @@ from avsync.align import ResNetAligner, TemporalAligner
 from avsync.align.temporal.model import FEATURES
 from avsync.checkpoint import EMBEDDED, load_checkpoint
 from avsync.clip import FaceClip
+from avsync.encoders.interface import Heard
 from avsync.errors import UsageError
 from avsync.face import MOUTH_SIDE
 from avsync.speech import log_mel
@@ -35,7 +36,7 @@ class MelBands:
     dtype = torch.float32
     key = "mel-1"
 
-    def encode_speech(self, clips: Sequence[FaceClip]) -> list[Tensor]:
+    def encode_speech(self, clips: Sequence[Heard]) -> list[Tensor]:
         """Return float32 [T, 160] of each clip, `avsync.speech.log_mel` reshaped."""
         return [torch.from_numpy(log_mel(clip.waveform).reshape(-1, self.dim)) for clip in clips]
 
@@ -53,7 +54,7 @@ class TemporalEncoder:
         """Return float32 [T, 96] of each clip."""
         return [self._model.encode_lips(clip.landmarks, clip.mouths, clip.speech_share) for clip in clips]
 
-    def encode_speech(self, clips: Sequence[FaceClip]) -> list[Tensor]:
+    def encode_speech(self, clips: Sequence[Heard]) -> list[Tensor]:
         """Return float32 [T, 96] of each clip."""
         return [self._model.encode_speech(log_mel(clip.waveform), clip.speech_share) for clip in clips]
 

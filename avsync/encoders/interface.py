@@ -3,10 +3,24 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from avsync.clip import FaceClip
+
+
+class Heard(Protocol):
+    """Sound of T frames: a `FaceClip` or a `SoundClip`."""
+
+    @property
+    def waveform(self) -> NDArray[np.float32]: ...  # noqa: D102
+
+    @property
+    def speech_share(self) -> NDArray[np.float32]: ...  # noqa: D102
+
+    def __len__(self) -> int: ...
 
 
 class Encoder(Protocol):
@@ -38,5 +52,5 @@ class LipEncoder(Encoder, Protocol):
 class SpeechEncoder(Encoder, Protocol):
     """Encodes speech."""
 
-    def encode_speech(self, clips: Sequence[FaceClip]) -> list[Tensor]:
+    def encode_speech(self, clips: Sequence[Heard]) -> list[Tensor]:
         """Return [T, D] on the CPU for each clip of T frames."""

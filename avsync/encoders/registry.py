@@ -155,6 +155,15 @@ def load_backbone(name: str, device: torch.device | None = None) -> Backbone:
         raise UsageError(f"'{name}' needs the package '{error.name}': pip install 'avsync[ssl]'") from error
 
 
+def load_speech_encoder(name: str, device: torch.device | None = None) -> SpeechEncoder:
+    """Load an encoder of speech alone, such as `ssl:facebook/hubert-base-ls960@9`; arguments as `load_backbone`.
+
+    Raises:
+        UsageError: as `load_backbone`.
+    """
+    return load_backbone(f"mouth+{name}", device).speech  # the encoder of lips of this name has no weights
+
+
 def _load(spec: Spec, device: torch.device) -> Any:
     module, function = KINDS[spec.kind].loader.split(":")
     return getattr(import_module(module), function)(spec.source, spec.layer, device)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from avsync.clip import SAMPLES, FaceClip
+from avsync.clip import SAMPLES
+from avsync.encoders.interface import Heard
 from avsync.encoders.ssl_files import HOP, WIDTH, read_ssl
 from avsync.speech.share import speech_weights
 
@@ -69,7 +70,7 @@ class SpeechSSL:
             first.layer_norm = self._norm
 
     @torch.inference_mode()
-    def encode_speech(self, clips: Sequence[FaceClip]) -> list[Tensor]:
+    def encode_speech(self, clips: Sequence[Heard]) -> list[Tensor]:
         """Return float32 [T, D] on the CPU for each clip of T frames."""
         pieces = [piece for clip in clips for piece in self._pieces(clip)]
         by_length = sorted(range(len(pieces)), key=lambda index: len(pieces[index].waveform))
@@ -80,7 +81,7 @@ class SpeechSSL:
         in_order = (features[index] for index in range(len(pieces)))
         return [torch.cat([next(in_order) for _ in _chunks(len(clip))]) for clip in clips]
 
-    def _pieces(self, clip: FaceClip) -> Iterator["_Piece"]:
+    def _pieces(self, clip: Heard) -> Iterator["_Piece"]:
         waveform, share = torch.from_numpy(clip.waveform), torch.from_numpy(clip.speech_share)
         if self._normalize:
             waveform = _normalised(waveform, share)

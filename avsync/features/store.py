@@ -24,6 +24,7 @@ from avsync.datasets.record import ClipRecord
 from avsync.errors import CannotJudge, Reason, UsageError
 from avsync.features.shard import Damaged, Header, read_chunk, read_header, to_activity, to_bytes
 from avsync.files import write_whole
+from avsync.media import FPS
 from avsync.recording import Recording
 from avsync.speech import SpeechActivity, Trim
 
@@ -72,6 +73,16 @@ class StoredClip:
     shard: Path
     key: str
     core: tuple[int, int]
+
+    @property
+    def speaker(self) -> str:
+        """Who speaks."""
+        return self.record.speaker
+
+    @property
+    def seconds(self) -> float:
+        """The length."""
+        return self.frames() / FPS
 
     def frames(self) -> int:
         """T, the number of frames."""

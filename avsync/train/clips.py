@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from avsync.config import DataConfig
@@ -15,6 +14,7 @@ from avsync.features import FeatureStore, StoredClip
 from avsync.features.extract import extract, log_skipped
 from avsync.media import FPS
 from avsync.progress import counting
+from avsync.train.split import Split
 
 # A clip with less of a face, or with less speech, than this teaches nothing (s).
 _MIN_FACE, _MIN_SPEECH = 1.0, 0.5
@@ -22,16 +22,7 @@ _MIN_FACE, _MIN_SPEECH = 1.0, 0.5
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Split:
-    """Clips to train on, clips of other speakers to validate on, and the number of clips that cannot be used."""
-
-    training: Sequence[StoredClip]
-    validation: Sequence[StoredClip]
-    left_out: int
-
-
-def find_clips(config: DataConfig, seed: int, backbone: Backbone, *, whole: bool) -> Split:
+def find_clips(config: DataConfig, seed: int, backbone: Backbone, *, whole: bool) -> Split[StoredClip]:
     """Find the clips, make the features that the store lacks, and split the clips by speaker.
 
     Args:

@@ -11,8 +11,11 @@ from yaml import YAMLError
 
 from avsync.align.resnet.config import ResNetOptions
 from avsync.align.temporal.config import AugmentConfig, TemporalConfig
-from avsync.config import DataConfig, FramesConfig, OptimConfig, PlateauConfig, SegmentsConfig
+from avsync.config import DataConfig, FramesConfig, OptimConfig, PiecesConfig, PlateauConfig, RunConfig, SegmentsConfig
 from avsync.errors import UsageError
+from avsync.reconstruct.neural.config import VocoderConfig, VocoderOptim
+from avsync.voice.reconstruction.config import NetworkConfig, PairsConfig, RebuildConfig
+from avsync.voice.stfpm.config import StfpmConfig, StfpmTrainerConfig
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,85 @@ class ResNetTraining:
     trainer: SegmentsConfig = field(default_factory=lambda: SegmentsConfig(output_dir="runs/hubert_resnet"))
 
 
-TrainingConfig = TemporalTraining | MLPTraining | ResNetTraining
+@dataclass(frozen=True)
+class VocoderTraining:
+    """A small network that rebuilds speech, for trainings that learn real from reconstructed speech.
+
+    Attributes:
+        recipe: names this recipe in the YAML file.
+        data, model, optim, trainer: see their classes.
+    """
+
+    recipe: str = "vocoder"
+    data: DataConfig = field(default_factory=DataConfig)
+    model: VocoderConfig = field(default_factory=VocoderConfig)
+    optim: VocoderOptim = field(default_factory=VocoderOptim)
+    trainer: PiecesConfig = field(default_factory=PiecesConfig)
+
+
+@dataclass(frozen=True)
+class VoiceReconstructionTraining:
+    """The voice check: real speech beside reconstructions of it.
+
+    Attributes:
+        recipe: names this recipe in the YAML file.
+        data, rebuild, model, optim, trainer: see their classes.
+    """
+
+    recipe: str = "voice_reconstruction"
+    data: DataConfig = field(default_factory=DataConfig)
+    rebuild: RebuildConfig = field(default_factory=RebuildConfig)
+    model: NetworkConfig = field(default_factory=NetworkConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    trainer: PairsConfig = field(default_factory=PairsConfig)
+
+
+@dataclass(frozen=True)
+class VoiceStfpmTraining:
+    """The voice check with one class: a student that matches its teacher on real speech only.
+
+    Attributes:
+        recipe: names this recipe in the YAML file.
+        data, model, optim, trainer: see their classes.
+    """
+
+    recipe: str = "voice_stfpm"
+    data: DataConfig = field(default_factory=DataConfig)
+    model: StfpmConfig = field(default_factory=StfpmConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    trainer: StfpmTrainerConfig = field(default_factory=StfpmTrainerConfig)
+
+
+@dataclass(frozen=True)
+class VoiceLinearTraining:
+    """The voice check by logistic regression on frozen features.
+
+    Attributes:
+        recipe: names this recipe in the YAML file.
+        backbone: encodes speech; any name of a speech encoder that `avsync.encoders.registry` knows.
+        labelled: learn from the labels of a data set with fakes, for comparison with the literature; such a model is
+            no check, only a baseline for `avsync evaluate`.
+        data, rebuild, trainer: see their classes.
+    """
+
+    recipe: str = "voice_linear"
+    backbone: str = "temporal"
+    labelled: bool = False
+    data: DataConfig = field(default_factory=DataConfig)
+    rebuild: RebuildConfig = field(default_factory=RebuildConfig)
+    trainer: RunConfig = field(default_factory=lambda: RunConfig(epochs=1, output_dir="runs/voice_linear"))
+
+
+SpeechTraining = VocoderTraining | VoiceReconstructionTraining | VoiceStfpmTraining | VoiceLinearTraining
+TrainingConfig = TemporalTraining | MLPTraining | ResNetTraining | SpeechTraining
 _RECIPES: dict[str, type[TrainingConfig]] = {
     "temporal": TemporalTraining,
     "mlp": MLPTraining,
     "resnet": ResNetTraining,
+    "vocoder": VocoderTraining,
+    "voice_reconstruction": VoiceReconstructionTraining,
+    "voice_stfpm": VoiceStfpmTraining,
+    "voice_linear": VoiceLinearTraining,
 }
 
 

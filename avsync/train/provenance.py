@@ -12,20 +12,19 @@ from typing import Any
 import torch
 
 from avsync.config import DataConfig
-from avsync.media import FPS
-from avsync.train.clips import Split
 from avsync.train.config import TrainingConfig
+from avsync.train.split import Split
 
 # Settings of `trainer` that do not change the weights.
 _WITHOUT_EFFECT = ("output_dir", "resume", "loggers", "num_workers")
 
 
-def effective_config(config: TrainingConfig, features: str, clips: Split) -> dict[str, Any]:
+def effective_config(config: TrainingConfig, inputs: str, clips: Split[Any]) -> dict[str, Any]:
     """Everything the weights depend on, as plain data without paths.
 
     Args:
         config: of the training.
-        features: key of the backbone whose features it reads.
+        inputs: key of what it reads of the clips, such as the backbone whose features they are.
         clips: what it learns from.
     """
     settings = asdict(config)
@@ -33,11 +32,11 @@ def effective_config(config: TrainingConfig, features: str, clips: Split) -> dic
     for name in _WITHOUT_EFFECT:
         settings["trainer"].pop(name, None)
     keys = "\n".join(clip.key for clip in (*clips.training, *clips.validation))
-    return {**settings, "clips_sha256": sha256(keys.encode()).hexdigest(), "features": features}
+    return {**settings, "clips_sha256": sha256(keys.encode()).hexdigest(), "features": inputs}
 
 
 def provenance(
-    data: DataConfig, config: Mapping[str, Any], clips: Split, metrics: Mapping[str, float]
+    data: DataConfig, config: Mapping[str, Any], clips: Split[Any], metrics: Mapping[str, float]
 ) -> dict[str, Any]:
     """Data, licence, config, metrics on the validation clips, and versions.
 
@@ -52,9 +51,9 @@ def provenance(
             "name": Path(data.root).resolve().name,
             "licence": data.licence,
             "excluded_speakers": list(data.exclude),
-            "trained_on": sorted({clip.record.speaker for clip in clips.training}),  # calibration leaves them out
+            "trained_on": sorted({clip.speaker for clip in clips.training}),  # calibration leaves them out
             "clips": len(clips.training),
-            "hours": round(sum(clip.frames() for clip in clips.training) / FPS / 3600, 3),
+            "hours": round(sum(clip.seconds for clip in clips.training) / 3600, 3),
             "left_out": clips.left_out,
         },
         "config": config,

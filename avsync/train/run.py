@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, Wand
 from avsync.config import RunConfig
 from avsync.errors import UsageError
 from avsync.train.epochs import BEST, FOLDER, LAST, EpochFiles, best_weights, last_epoch
-from avsync.train.recipes import Training
+from avsync.train.recipes.training import Training
 
 
 class Run:

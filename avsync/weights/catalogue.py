@@ -125,5 +125,15 @@ KNOWN = {
             "619a31681264d3f7f7fc7a16a42cbbe8b23f31a256f75a366e5a1bcd59b33543",
             "https://www.adrianbulat.com/downloads/python-fan/s3fd-619a316812.pth",
         ),
+        Known(
+            "resnet18",
+            "ResNet-18 of ImageNet, a teacher of the voice",
+            WEB,
+            46_830_571,
+            _BSD,
+            "https://github.com/pytorch/vision",
+            "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
+            "https://download.pytorch.org/models/resnet18-f37072fd.pth",
+        ),
     )
 }

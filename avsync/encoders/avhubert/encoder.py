@@ -15,6 +15,7 @@ from avsync.clip import FaceClip
 from avsync.encoders.avhubert.checkpoint import read_config, read_model
 from avsync.encoders.avhubert.model import AVHuBERT
 from avsync.encoders.avhubert.preprocess import lip_input, speech_input
+from avsync.encoders.interface import Heard
 from avsync.errors import UsageError
 from avsync.files import sha256_of
 from avsync.weights import find
@@ -53,7 +54,7 @@ class AVHuBERTEncoder:
         with self._inference():
             return self._transformed([self._lips(clip) for clip in clips])
 
-    def encode_speech(self, clips: Sequence[FaceClip]) -> list[Tensor]:
+    def encode_speech(self, clips: Sequence[Heard]) -> list[Tensor]:
         """Return float32 [T, D] on the CPU for each clip of T frames."""
         with self._inference():
             return self._transformed([self._speech(clip) for clip in clips])
@@ -63,7 +64,7 @@ class AVHuBERTEncoder:
         video = self._model.resnet(self._tensor(lip_input(clip.mouths)))
         return self._model.fuse(video=video[None])[0]
 
-    def _speech(self, clip: FaceClip) -> Tensor:
+    def _speech(self, clip: Heard) -> Tensor:
         """The transformer's input for speech alone: float32 [T, D]."""
         return self._model.fuse(audio=self._tensor(speech_input(clip.waveform))[None])[0]
 

@@ -1,0 +1,33 @@
+"""What a training learns from, and what it is validated on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+
+class Material(Protocol):
+    """A recording that a training reads."""
+
+    @property
+    def key(self) -> str:
+        """Identifies the content."""
+
+    @property
+    def speaker(self) -> str:
+        """Whose recording it is."""
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+
+
+M = TypeVar("M", bound=Material)
+
+
+@dataclass(frozen=True)
+class Split(Generic[M]):
+    """Recordings to train on, recordings of other speakers to validate on, and the number that cannot be used."""
+
+    training: Sequence[M]
+    validation: Sequence[M]
+    left_out: int

@@ -1,0 +1,61 @@
+"""Training of the network that tells real speech from reconstructed speech."""
+
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from sklearn.metrics import roc_auc_score
+from torch import Generator, Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import OneCycleLR
+
+from avsync.align.segments import mixed_seed
+from avsync.config import OptimConfig
+from avsync.voice.reconstruction.config import PairsConfig
+from avsync.voice.reconstruction.data import Pair
+from avsync.voice.reconstruction.masks import masked
+from avsync.voice.reconstruction.model import ReconstructionModel
+
+
+class ReconstructionModule(LightningModule):
+    """Learns real against rebuilt, and which reconstruction it was; logs `auc` on pairs of unseen speakers."""
+
+    def __init__(self, model: ReconstructionModel, optim: OptimConfig, trainer: PairsConfig) -> None:
+        super().__init__()
+        self.model, self._optim, self._config = model, optim, trainer
+        self._odds: list[tuple[Tensor, Tensor]] = []
+
+    def training_step(self, batch: Pair, _index: int) -> Tensor:
+        """The loss of a batch of pairs."""
+        seed = mixed_seed(self._config.seed, self.global_step)  # a resumed training goes on as an uninterrupted one
+        torch.manual_seed(seed)
+        generator = Generator(self.device).manual_seed(seed)
+        spectrograms = self.model.spectrogram(torch.cat([batch.real, batch.rebuilt]))
+        with torch.autocast(self.device.type, torch.bfloat16):
+            judged = self.model(masked(spectrograms, generator))
+        count = len(batch.real)
+        label = torch.arange(2 * count, device=self.device).ge(count).float()
+        loss = binary_cross_entropy_with_logits(judged.odds.float(), label)
+        loss = loss + self._config.kind_weight * cross_entropy(judged.kinds[count:].float(), batch.kind)
+        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=count)
+        return loss
+
+    def validation_step(self, batch: Pair, _index: int) -> None:
+        """Judge pairs of unseen speakers."""
+        real, rebuilt = (self.model(self.model.spectrogram(x)).odds.cpu() for x in (batch.real, batch.rebuilt))
+        self._odds.append((real, rebuilt))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log how well the two are told apart."""
+        real, rebuilt = (torch.cat(odds) for odds in zip(*self._odds, strict=True))
+        self._odds = []
+        label = torch.cat([torch.zeros_like(real), torch.ones_like(rebuilt)])
+        self.log("auc", float(roc_auc_score(label, torch.cat([real, rebuilt]))), prog_bar=True)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with a one-cycle schedule over the whole training."""
+        optimizer = AdamW(self.parameters(), lr=self._optim.lr, weight_decay=self._optim.weight_decay)
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = OneCycleLR(optimizer, self._optim.lr, total_steps=steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
