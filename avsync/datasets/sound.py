@@ -15,8 +15,9 @@ def is_sound(path: Path) -> bool:
 
 
 def sounds(folder: Path, pattern: str = "*") -> list[Path]:
-    """Return the sound files below a folder that match a glob, sorted."""
-    return sorted(path for path in folder.glob(pattern) if is_sound(path))
+    """Return the sound files below a folder that match a glob, sorted; none in hidden folders."""
+    found = filter(is_sound, folder.glob(pattern))
+    return sorted(path for path in found if not any(part[0] == "." for part in path.relative_to(folder).parts))
 
 
 def subfolders(folder: Path) -> list[Path]:

@@ -68,7 +68,7 @@ def _sound_again(
     heard = np.concatenate(list(Sound(source).blocks()))
     if noise_db is not None:
         noise = np.random.default_rng(chance.randrange(2**32)).normal(0, 10 ** (-noise_db / 20), len(heard))
-        heard += (noise * _speech_level(source, heard)).astype(np.float32)
+        heard += (noise * speech_level(source, heard)).astype(np.float32)
     with av.open(str(source)) as before, av.open(str(target), "w") as after:
         voice = after.add_stream(codec, rate=RATE, layout="mono")
         assert isinstance(voice, av.AudioStream)
@@ -80,7 +80,7 @@ def _sound_again(
         after.mux(voice.encode(None))
 
 
-def _speech_level(path: Path, heard: NDArray[np.float32]) -> float:
+def speech_level(path: Path, heard: NDArray[np.float32]) -> float:
     """The root mean square of the samples with speech; of all samples, if there is no speech."""
     segments = (speech_activity(Sound(path)).segments * RATE).round().astype(int)
     speech = [heard[begin:end] for begin, end in segments]
