@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from avsync.config import RunConfig
+from avsync.reconstruct.speech import RECONSTRUCTIONS
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class RebuildConfig:
         validation_pairs: to make of unseen speakers.
     """
 
-    kinds: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=lambda: list(RECONSTRUCTIONS))
     left_out: list[str] = field(default_factory=list)
     pairs: int = 4000
     validation_pairs: int = 400
