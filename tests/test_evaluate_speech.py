@@ -386,15 +386,16 @@ class TestStored:
         assert "mean of 2 systems" in shown
 
 
-class TestDegradedSpeech:
-    @pytest.fixture(scope="class")
-    def voice(self, tmp_path_factory):
-        """A second of noise up to 8 kHz, louder and softer like speech."""
-        rng = np.random.default_rng(6)
-        envelope = 0.55 - 0.45 * np.cos(2 * np.pi * 4 * np.arange(RATE) / RATE)
-        samples = (rng.normal(0, 0.1, RATE) * envelope).astype(np.float32)
-        return write_speech(tmp_path_factory.mktemp("voice") / "a.flac", samples)
+@pytest.fixture(scope="module")
+def voice(tmp_path_factory):
+    """A second of noise up to 8 kHz, louder and softer like speech."""
+    rng = np.random.default_rng(6)
+    envelope = 0.55 - 0.45 * np.cos(2 * np.pi * 4 * np.arange(RATE) / RATE)
+    samples = (rng.normal(0, 0.1, RATE) * envelope).astype(np.float32)
+    return write_speech(tmp_path_factory.mktemp("voice") / "a.flac", samples)
 
+
+class TestDegradedSpeech:
     @pytest.mark.parametrize("name", [name for name, _ in speech_steps()])
     def test_every_step_keeps_length_and_level(self, voice, tmp_path, name):
         ((_, degrade),) = speech_steps(name)
