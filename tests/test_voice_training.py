@@ -13,6 +13,7 @@ from talking import voice, write
 from avsync.checkpoint import load_checkpoint
 from avsync.config import DataConfig, PiecesConfig, RunConfig
 from avsync.errors import UsageError
+from avsync.files import sha256_of
 from avsync.reconstruct.neural import VocoderConfig
 from avsync.reconstruct.neural.config import KINDS
 from avsync.reconstruct.speech import load_reconstruction
@@ -137,6 +138,14 @@ class TestRecipes:
         (copied / "model.safetensors").unlink()
         (copied / "checkpoints" / "last.ckpt").unlink()  # as if it was killed in the last epoch
         assert train(again).read_bytes() == wanted
+
+    def test_what_rebuilds_speech_is_known_by_its_weights(self, data, tmp_path):
+        """The name of a file says nothing of what is in it."""
+        network = train(vocoder(data, tmp_path / "vocoder", epochs=1))
+        config = reconstruction(data, tmp_path)
+        config = replace(config, rebuild=replace(config.rebuild, kinds=["lpc", f"neural:{network}"]))
+        said = notes(train(config))["provenance"]["config"]["features"]
+        assert sha256_of(network) in said
 
     def test_the_reconstructions_that_are_left_out_validate(self, data, tmp_path):
         weights = train(reconstruction(data, tmp_path))

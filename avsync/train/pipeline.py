@@ -8,6 +8,7 @@ import torch
 
 from avsync.checkpoint import save_checkpoint
 from avsync.encoders.registry import Backbone, load_backbone
+from avsync.reconstruct.speech import identity
 from avsync.train.clips import find_clips
 from avsync.train.config import (
     MLPTraining,
@@ -16,6 +17,7 @@ from avsync.train.config import (
     TemporalTraining,
     TrainingConfig,
     VoiceLinearTraining,
+    VoiceReconstructionTraining,
 )
 from avsync.train.provenance import effective_config, provenance
 from avsync.train.speech import find_labelled, find_speech
@@ -72,11 +74,19 @@ def _materials(config: TrainingConfig) -> Materials:
     if isinstance(config, VoiceLinearTraining) and config.labelled:
         return Materials(find_labelled(config.data), _SPEECH)
     if isinstance(config, get_args(SpeechTraining)):
-        return Materials(find_speech(config.data, config.trainer.seed), _SPEECH)
+        return Materials(find_speech(config.data, config.trainer.seed), _inputs(config))
     backbone = load_backbone(_backbone(config))
     # The default model takes whole clips and weighs each frame by its share of speech.
     clips = find_clips(config.data, config.trainer.seed, backbone, whole=isinstance(config, TemporalTraining))
     return Materials(clips, backbone.key, backbone)
+
+
+def _inputs(config: TrainingConfig) -> str:
+    """What a training reads: samples, and what reconstructions make of them."""
+    if not isinstance(config, VoiceReconstructionTraining | VoiceLinearTraining):
+        return _SPEECH
+    kinds = [identity(kind) for kind in (*config.rebuild.kinds, *config.rebuild.left_out)]
+    return f"{_SPEECH} {' '.join(kinds)}"
 
 
 def _backbone(config: TrainingConfig) -> str:

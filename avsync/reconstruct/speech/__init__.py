@@ -4,8 +4,9 @@ from avsync.reconstruct.speech.registry import (
     RECONSTRUCTIONS,
     Rebuild,
     Reconstruction,
+    identity,
     load_reconstruction,
     reconstruct,
 )
 
-__all__ = ["RECONSTRUCTIONS", "Rebuild", "Reconstruction", "load_reconstruction", "reconstruct"]
+__all__ = ["RECONSTRUCTIONS", "Rebuild", "Reconstruction", "identity", "load_reconstruction", "reconstruct"]

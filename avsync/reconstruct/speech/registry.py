@@ -7,12 +7,14 @@ weights are files are in `NETWORKS`.
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avsync.errors import UsageError
+from avsync.files import sha256_of
 
 Family = Literal["phase", "mel", "world", "lpc", "sinusoidal"]
 Rebuild = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
@@ -91,6 +93,21 @@ def load_reconstruction(name: str, device: str = "cpu") -> Rebuild:
         known = ", ".join([*RECONSTRUCTIONS, *networks])
         raise UsageError(f"'{name}': not a reconstruction; choose from {known}")
     return framed(_imported(RECONSTRUCTIONS[name].function))
+
+
+def identity(name: str) -> str:
+    """What identifies a reconstruction in caches: its name, and the hash of the file where its weights are one.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    kind, _, source = name.partition(":")
+    if kind != "neural":
+        return name
+    try:
+        return f"{kind}:{sha256_of(Path(source))}"
+    except OSError as error:
+        raise UsageError(f"{name}: {source} cannot be read ({error.strerror})") from error
 
 
 def _imported(function: str) -> Any:

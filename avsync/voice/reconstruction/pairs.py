@@ -15,7 +15,7 @@ from scipy.signal import resample_poly
 
 from avsync.files import write_whole
 from avsync.reconstruct.channel import Chances, Channel
-from avsync.reconstruct.speech import load_reconstruction
+from avsync.reconstruct.speech import identity, load_reconstruction
 from avsync.speech.utterance import Utterance, Utterances
 from avsync.workers import run_jobs
 
@@ -86,7 +86,7 @@ def make_pairs(
     """
     for kind in kinds:
         load_reconstruction(kind)
-    said = repr((_VERSION, [file.key for file in files], list(kinds), seed, SAMPLES))
+    said = repr((_VERSION, [file.key for file in files], [identity(kind) for kind in kinds], seed, SAMPLES))
     folder = cache_folder / f"pairs-{sha256(said.encode()).hexdigest()[:16]}"
     starts = range(0, count, _SHARD)
     paths = [folder / f"{start:06d}-{min(_SHARD, count - start)}.safetensors" for start in starts]
