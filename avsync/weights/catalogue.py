@@ -6,7 +6,7 @@ AVHUBERT, AVHALIGN, HUB, WEB = "avsync.avhubert/1", "avsync.mlp/1", "Hugging Fac
 BIN = "pytorch_model.bin"
 LICENCES = {AVHUBERT: "AV-HuBERT, non-commercial research", AVHALIGN: "CC BY-NC-SA 4.0"}
 _PAGES = {AVHUBERT: "https://facebookresearch.github.io/av_hubert/", AVHALIGN: "https://github.com/bit-ml/AVH-Align"}
-_APACHE, _SHARE_ALIKE, _BSD = "Apache-2.0", "CC BY-SA 3.0", "BSD-3-Clause"
+_APACHE, _SHARE_ALIKE, _BSD, _MIT = "Apache-2.0", "CC BY-SA 3.0", "BSD-3-Clause", "MIT"
 _FACE_ALIGNMENT = "https://github.com/1adrianb/face-alignment"
 # Sizes in float32; AV-HuBERT without the decoder and the optimizer state, which the published files also contain.
 _BASE, _LARGE = 413_000_000, 1_302_000_000
@@ -91,6 +91,18 @@ KNOWN = {
             1_270_000_000,
             _APACHE,
             "d5e490574712ad0a6736923b9ed11d4cd51c78609c36205f704fc4e87b11d2e0",
+        ),
+        # The hub's page names no licence; the authors' repository has the code under MIT.
+        _of_hub("facebook/encodec_24khz", "EnCodec, 24 kHz", 93_000_000, "none stated"),
+        # The licence is that of the weights in the authors' repository, descriptinc/descript-audio-codec.
+        _of_hub("descript/dac_16khz", "Descript audio codec, 16 kHz", 297_000_000, _MIT),
+        _of_hub("kyutai/mimi", "Mimi, a codec of speech, 24 kHz", 385_000_000, "CC BY 4.0"),
+        _of_hub(
+            "microsoft/speecht5_hifigan",
+            "HiFi-GAN of SpeechT5",
+            50_700_000,
+            _MIT,
+            "b171e9bcd8a2b50dc9780040478dfa26783a9ee4be012cf5776914f091d6887b",
         ),
         # The hash is not on Google's pages; pub.dev's package mediapipe_vision and other public projects name this one.
         Known(
