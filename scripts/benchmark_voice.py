@@ -38,7 +38,7 @@ def main() -> None:
     """Print each table as soon as it is measured."""
     options = _options()
     try:
-        detector = Detector(options.weights, checks=options.checks, level=LEVEL)
+        detector = Detector(options.weights, checks=options.checks, level=LEVEL, baselines=True)
         settings = Settings(detector.model, detector.weights_sha256, detector.checks, "default", "dlib", LEVEL)
         records = with_role(open_dataset(options.root), "report")
         facts = {**circumstances(), "model": detector.model, "weights_sha256": detector.weights_sha256}

@@ -56,6 +56,7 @@ def evaluate(
         faces=faces,
         level=level,
         device=device,
+        baselines=True,
     )
     settings = Settings(detector.model, detector.weights_sha256, detector.checks, trim, faces, level)
     if protocol is None and (protocol := default_protocol(records)) == "speech":

@@ -139,7 +139,7 @@ class SpeechSummary:
         pooled, rate = self.pooled["auc"], self.pooled["equal_error_rate"]
         alone = self.overall.judged - self.overall.compared
         lines = [
-            f"{self.pages} pages. Each fake is compared with the judged real clips of its page"
+            f"Pages: {self.pages}. Each fake is compared with the judged real clips of its page"
             + (f"; {alone} fakes of pages without any are left out." if alone else "."),
         ]
         if not math.isnan(pooled.value):
