@@ -35,6 +35,8 @@ from avsync.voice.stfpm.config import StfpmConfig, StfpmTrainerConfig
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 CHEAP = ["lpc", "sinusoidal"]
+LABELLED, PROTOCOLS = ("labelled", "labelled_validation"), "ASVspoof2019_LA_cm_protocols"
+TABLES = ("ASVspoof2019.LA.cm.train.trn.txt", "ASVspoof2019.LA.cm.dev.trl.txt")
 
 
 @pytest.fixture(scope="module")
@@ -195,19 +197,22 @@ class TestLabelled:
                 speech = voice(2.0, seed=index % 4)
                 speech = speech + 0.02 * np.random.default_rng(index).normal(size=len(speech)) if fake else speech
                 write(sound / f"{name}.flac", None, speech.astype(np.float32), codec="flac")
-            protocols = base / "ASVspoof2019_LA_cm_protocols"
+            protocols = base / PROTOCOLS
             protocols.mkdir(exist_ok=True)
             ending = "trn" if part == "train" else "trl"
             (protocols / f"ASVspoof2019.LA.cm.{part}.{ending}.txt").write_text("\n".join(lines) + "\n")
         return base
 
     def test_labels_of_a_data_set_give_a_baseline_that_says_so(self, asvspoof, data, tmp_path):
-        weights = train(linear(replace(data, root=str(asvspoof)), tmp_path, labelled=True))
+        tables = {key: str(asvspoof / PROTOCOLS / name) for key, name in zip(LABELLED, TABLES, strict=True)}
+        weights = train(linear(replace(data, root=str(asvspoof)), tmp_path, **tables))
         assert load_checkpoint(weights).model.learned_from == "labelled fakes"
 
-    def test_a_tree_without_fakes_has_no_labels_to_learn(self, data, tmp_path):
-        with pytest.raises(UsageError, match="real and fake files"):
-            train(linear(data, tmp_path, labelled=True))
+    def test_a_table_without_fakes_has_no_labels_to_learn(self, asvspoof, data, tmp_path):
+        table = asvspoof / PROTOCOLS / TABLES[0]
+        table.write_text("".join(line for line in table.read_text().splitlines(True) if "bonafide" in line))
+        with pytest.raises(UsageError, match="no real or no fake file"):
+            train(linear(replace(data, root=str(asvspoof)), tmp_path, **dict.fromkeys(LABELLED, str(table))))
 
 
 class TestPairs:

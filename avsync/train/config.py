@@ -126,17 +126,23 @@ class VoiceLinearTraining:
     Attributes:
         recipe: names this recipe in the YAML file.
         backbone: encodes speech; any name of a speech encoder that `avsync.encoders.registry` knows.
-        labelled: learn from the labels of a data set with fakes, for comparison with the literature; such a model is
-            no check, only a baseline for `avsync evaluate`.
+        labelled: split table of a data set with fakes (such as ASVspoof2019.LA.cm.train.trn.txt), to learn its labels,
+            for comparison with the literature; such a model is no check, only a baseline for `avsync evaluate`.
+        labelled_validation: another split table, to validate on.
         data, rebuild, trainer: see their classes.
     """
 
     recipe: str = "voice_linear"
     backbone: str = "temporal"
-    labelled: bool = False
+    labelled: str = ""
+    labelled_validation: str = ""
     data: DataConfig = field(default_factory=DataConfig)
     rebuild: RebuildConfig = field(default_factory=RebuildConfig)
     trainer: RunConfig = field(default_factory=lambda: RunConfig(epochs=1, output_dir="runs/voice_linear"))
+
+    def __post_init__(self) -> None:
+        if bool(self.labelled) != bool(self.labelled_validation):
+            raise ValueError("labelled and labelled_validation: name both tables, or neither")
 
 
 SpeechTraining = VocoderTraining | VoiceReconstructionTraining | VoiceStfpmTraining | VoiceLinearTraining

@@ -72,7 +72,7 @@ def train(config: TrainingConfig) -> Path:
 
 def _materials(config: TrainingConfig) -> Materials:
     if isinstance(config, VoiceLinearTraining) and config.labelled:
-        return Materials(find_labelled(config.data), _SPEECH)
+        return Materials(find_labelled(config), _SPEECH)
     if isinstance(config, get_args(SpeechTraining)):
         return Materials(find_speech(config.data, config.trainer.seed), _inputs(config))
     backbone = load_backbone(_backbone(config))

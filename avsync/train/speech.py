@@ -13,6 +13,7 @@ from avsync.files import sha256_of
 from avsync.media.probe import probe
 from avsync.progress import counting
 from avsync.speech.utterance import Utterance
+from avsync.train.config import VoiceLinearTraining
 from avsync.train.split import Split
 
 _SHORTEST = 1.0  # s; less of a voice teaches nothing
@@ -43,17 +44,21 @@ def find_speech(config: DataConfig, seed: int) -> Split[Utterance]:
     return Split(found[0], found[1], left_out)
 
 
-def find_labelled(config: DataConfig) -> Split[Utterance]:
-    """Find the real and fake files of a data set with labels: its part "train", and "dev" to validate on.
+def find_labelled(config: VoiceLinearTraining) -> Split[Utterance]:
+    """Find the real and fake files of a data set that its split tables name.
 
     Raises:
-        UsageError: the data set names no such parts, or one holds no real or no fake file.
+        UsageError: no such data set or table, or a table without a real or without a fake file.
     """
-    records = open_dataset(Path(config.root))
-    found = [_utterances([r for r in records if r.split == part]) for part in ("train", "dev")]
-    if not all({file.fake for file in files} == {False, True} for files in found):
-        raise UsageError(f"{config.root}: needs real and fake files in the parts train and dev of its own tables")
-    return Split(found[0], found[1], len(records) - sum(map(len, found)))
+    found, left_out = [], 0
+    for table in (config.labelled, config.labelled_validation):
+        records = open_dataset(Path(config.data.root), split=Path(table))
+        files = _utterances(records)
+        if {file.fake for file in files} != {False, True}:
+            raise UsageError(f"{table}: names no real or no fake file that can be read; both are needed")
+        found.append(files)
+        left_out += len(records) - len(files)
+    return Split(found[0], found[1], left_out)
 
 
 def _utterances(records: Sequence[ClipRecord]) -> list[Utterance]:
