@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.checkpoint import save_checkpoint
+from avsync.checks.face_clips import face_clips
 from avsync.checks.interface import Check, by_clips
-from avsync.checks.load import Setup
+from avsync.checks.setup import Setup
 from avsync.datasets import ClipRecord
 from avsync.errors import CannotJudge, UsageError
 from avsync.media import FPS
@@ -84,14 +85,27 @@ def calibrate(
     trained_on = _trained_on(setup)
     records = [record for record in records if record.speaker not in trained_on]
     conditions = Conditions(setup.trim, setup.faces.key)
-    calibration = Calibration(conditions, {}, {})
-    groups = list(by_clips(setup.checks).values())  # checks that look at the same clips are fused by measurement
+    calibration = Calibration(conditions, {}, {}, {check: model.sha256 for check, model in setup.others.items()})
+    groups = _groups(setup.checks)
     for checks, measured in zip(groups, _measure(records, groups, setup, on_progress), strict=True):
         calibration = calibration.joined(_fit(measured, checks, conditions, fewest_people or FEWEST_PEOPLE))
     notes = setup.checkpoint.notes
     kept = with_stored(calibration, notes.get("calibration"))
     save_checkpoint(setup.checkpoint.model, output, {**notes, "calibration": kept})
     return calibration
+
+
+def _groups(checks: Sequence[Check]) -> list[list[Check]]:
+    """The checks that measure the same windows, and so are fused by measurement: those that look at the same clips.
+
+    Windows of a face hold its sound too: checks of the sound alone measure them with the checks of faces.
+    """
+    groups = by_clips(checks)
+    if face_clips in groups:
+        for clips, group in list(groups.items()):
+            if all("face" not in check.needs for check in group):
+                groups[face_clips] += groups.pop(clips)
+    return list(groups.values())
 
 
 def _measure(
@@ -118,14 +132,19 @@ def _is_sound(found: Measurement) -> bool:
 
 
 def _trained_on(setup: Setup) -> set[str]:
-    """The speakers that the model has seen; none for a model that avsync did not train."""
-    try:
-        speakers = setup.checkpoint.notes.get("provenance", {}).get("data", {}).get("trained_on", [])
-        if isinstance(speakers, list) and all(isinstance(speaker, str) for speaker in speakers):
-            return set(speakers)
-    except AttributeError:
-        pass
-    raise UsageError(f"{setup.name}: its provenance is damaged; fetch the checkpoint again, or train the model again")
+    """The speakers that the models have seen; none for a model that avsync did not train."""
+    found = set[str]()
+    for checkpoint in (setup.checkpoint, *setup.others.values()):
+        try:
+            speakers = checkpoint.notes.get("provenance", {}).get("data", {}).get("trained_on", [])
+            if not isinstance(speakers, list) or not all(isinstance(speaker, str) for speaker in speakers):
+                raise TypeError("speakers")
+        except (AttributeError, TypeError) as error:
+            raise UsageError(
+                f"{setup.name}: its provenance is damaged; fetch the checkpoint again, or train the model again"
+            ) from error
+        found |= set(speakers)
+    return found
 
 
 def _fit(

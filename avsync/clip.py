@@ -1,4 +1,4 @@
-"""FaceClip: one face and the sound heard with it, on one clock of 25 frames per second."""
+"""Clips on one clock of 25 frames per second: a face with the sound heard, and the sound alone."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -81,3 +81,27 @@ class FaceClip:
             for name in ("patches", "points", "squares", "waveform", "speech_share")
         )
         return FaceClip(self.track, self.start, patches, points, squares, align_faces(points), waveform, share)
+
+
+@dataclass(frozen=True)
+class SoundClip:
+    """T consecutive frames of the sound, at most 30 s. A `FaceClip` has the same attributes.
+
+    Attributes:
+        start: time of the first sample (s).
+        waveform: float32 [640 T], mono 16 kHz.
+        speech_share: float32 [T], the share of speech in each frame.
+    """
+
+    start: float
+    waveform: NDArray[np.float32]
+    speech_share: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.speech_share)
+
+    def __getitem__(self, span: slice) -> "SoundClip":
+        """The frames of `span` (step 1)."""
+        begin, end, _ = span.indices(len(self))
+        waveform = self.waveform[begin * SAMPLES : end * SAMPLES]
+        return SoundClip(self.start + begin / FPS, waveform, self.speech_share[begin:end])

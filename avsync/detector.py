@@ -9,10 +9,10 @@ from typing import Any, Literal, get_args
 
 from avsync.checks.load import load_setup
 from avsync.checks.measure import Keep, Windows, artefacts, measure
-from avsync.errors import CannotJudge, UsageError
+from avsync.errors import CannotJudge, Reason, UsageError
 from avsync.media import FPS, RATE
 from avsync.recording import Progress, Recording, open_recording
-from avsync.score.judge import Judged, fuse, judge_check, judge_track, speakers
+from avsync.score.judge import Judged, fuse, judge_check, judge_track, recording_peak, recording_segments, speakers
 from avsync.score.verdict import Artefacts, CheckResult, TrackVerdict, Verdict
 from avsync.speech import Trim
 
@@ -29,7 +29,8 @@ class Detector:
     """Asks the checks of a recording, and compares their scores with those of real recordings.
 
     Args:
-        weights: a checkpoint made by `avsync train` and `avsync calibrate`; None is the embedded one.
+        weights: a checkpoint made by `avsync train` and `avsync calibrate`, of the lips or of the voice; the other
+            check keeps its embedded one. None: the embedded ones.
         checks: names joined by commas, such as "lips,face" (`avsync.checks.registry`); None: all of them.
         backbone: encoders of lips and speech, such as "avhubert" (`avsync.encoders.registry`), in place of the
             checkpoint's own; without `weights`, their cosines are read.
@@ -39,9 +40,10 @@ class Detector:
         faces: name of the face detector (`avsync.face.interface`).
         level: the share of real recordings that may be called suspicious.
         device: where networks run, such as "cpu" or "cuda:1"; None: a GPU if there is one.
+        baselines: also take models that learned from labelled fakes, to compare others with them.
 
     Attributes:
-        model, weights_sha256: the name of the model, and the hash of its weights.
+        model, weights_sha256: the names of the models joined by " + ", and the hash of their weights.
         checks: the names of the checks.
         readings: by check, the names of its readings.
 
@@ -62,6 +64,7 @@ class Detector:
         faces: str = "dlib",
         level: float = 0.05,
         device: str | None = None,
+        baselines: bool = False,
     ) -> None:
         if not 0 < level < 1:
             raise UsageError(f"level {level}: must be between 0 and 1, such as 0.05")
@@ -76,6 +79,7 @@ class Detector:
             trim=trim,
             faces=faces,
             device=device,
+            baselines=baselines,
         )
         self._level = level
         self.model, self.weights_sha256 = self._setup.name, self._setup.weights_sha256
@@ -95,9 +99,10 @@ class Detector:
         Args:
             path: a video, or a file of sound alone.
             audio: a file with the sound; None: `path` has it.
-            keep: what `Verdict.artefacts` shall hold of each face: "lattice", with the times of its rows and the lag
-                curve, or "mouths".
-            on_progress: called with the seconds of pictures read and the seconds of the file.
+            keep: what `Verdict.artefacts` shall hold: "lattice" of each face, with the times of its rows and the lag
+                curve, "mouths" of each face, or "voice": the map of the recording as a whole, float32 [F, M], with its
+                frequencies (Hz) and times (s).
+            on_progress: called with the seconds of pictures read, without pictures of sound, and those of the file.
 
         Raises:
             UsageError: something unknown in `keep`.
@@ -149,7 +154,7 @@ class Detector:
         return results
 
     def _verdict(
-        self, verdict: Verdict, results: Results, refusals: dict[str, CannotJudge], kept: dict[int, Artefacts]
+        self, verdict: Verdict, results: Results, refusals: dict[str, CannotJudge], kept: dict[int | None, Artefacts]
     ) -> Verdict:
         calibration = self._setup.calibration
         whole = {name: judged[None] for name, judged in results.items() if None in judged}
@@ -174,7 +179,10 @@ class Detector:
             p_value=p_value,
             anomaly_score=anomaly_score,
             decisive_track=decisive.track if decisive else None,
-            checks={name: _check_result(results.get(name, {}), decisive, refusals[name]) for name in self.checks},
+            checks={
+                name: _check_result(results.get(name, {}), decisive, refusals[name], self._level)
+                for name in self.checks
+            },
             tracks=tracks,
             warnings=[*verdict.warnings, *_warnings(verdict, decisive, calibrated=calibration is not None)],
             artefacts=kept,
@@ -194,17 +202,23 @@ def _anomaly(track: TrackVerdict) -> tuple[float, float]:
     return -track.p_value if track.p_value is not None else 0.0, track.anomaly_score
 
 
-def _check_result(judged: dict[int | None, Judged], decisive: TrackVerdict | None, refusal: CannotJudge) -> CheckResult:
+def _check_result(
+    judged: dict[int | None, Judged], decisive: TrackVerdict | None, refusal: CannotJudge, level: float
+) -> CheckResult:
     windows = [window for one in judged.values() for window in one.windows]
-    score = judged.get(None) or (judged.get(decisive.track) if decisive else None)
+    whole = judged.get(None)
+    score = whole or (judged.get(decisive.track) if decisive else None)
     if score is None:
         return CheckResult(windows=windows, reason=refusal.reason, detail=refusal.detail)
     said = score.score
-    return CheckResult(said.anomaly_score, said.p_value, said.readings, windows)
+    segments, peak = (recording_segments(whole, level), recording_peak(whole)) if whole else ([], None)
+    return CheckResult(said.anomaly_score, said.p_value, said.readings, windows, segments, peak)
 
 
 def _refused(verdict: Verdict, refusals: dict[str, CannotJudge]) -> Verdict:
-    first = next(iter(refusals.values()))
+    """The refusal of a file by all checks. That a file of sound has no pictures does not say what is wrong with it."""
+    reasons = list(refusals.values())
+    first = next((refusal for refusal in reasons if refusal.reason is not Reason.NO_VIDEO), reasons[0])
     checks = {name: CheckResult(reason=r.reason, detail=r.detail) for name, r in refusals.items()}
     return replace(verdict, reason=first.reason, detail=first.detail, checks=checks)
 

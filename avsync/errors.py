@@ -14,6 +14,8 @@ class Reason(StrEnum):
     NO_FACE = "no_face"
     LOW_RESOLUTION = "low_resolution"
     POOR_VIEW = "poor_view"
+    MUSIC = "music"
+    NARROW_BAND = "narrow_band"
     TOO_SHORT = "too_short"
     LOW_FRAME_RATE = "low_frame_rate"
     DAMAGED = "damaged"

@@ -1,14 +1,15 @@
-"""The one door from a file to its speech and its face clips; every refusal of a file is raised here."""
+"""The one door from a file to its speech, its face clips and its sound; every refusal of a file is raised here."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
+from math import ceil, floor
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from avsync.clip import FaceClip
+from avsync.clip import SAMPLES, FaceClip, SoundClip
 from avsync.errors import CannotJudge, Reason, unreadable
 from avsync.face.interface import FaceDetector, load_face_detector
 from avsync.files import content_key, sha256_of
@@ -140,9 +141,29 @@ class Recording:
         if not found:
             raise CannotJudge(Reason.NO_FACE, "no face is seen while somebody speaks")
 
-    def _refuse_damage(self) -> None:
+    def sound_clips(self, *, seconds: int = CLIP_SECONDS) -> Iterator[SoundClip]:
+        """The sound from the first to the last speech, in clips of like length, in memory that does not grow with it.
+
+        Args:
+            seconds: the longest clip.
+
+        Raises:
+            CannotJudge: as `require`; at the end `damaged` if too much of the sound is.
+        """
+        self.require("speech")
+        first, last = floor(self.activity.start * FPS), ceil(self.activity.stop * FPS)
+        reader, count = self.sound.reader(), ceil((last - first) / (seconds * FPS))
+        for index in range(count):
+            begin, end = (first + (last - first) * edge // count for edge in (index, index + 1))
+            waveform = reader.read(begin * SAMPLES, end * SAMPLES)
+            yield SoundClip(begin / FPS, waveform, self.activity.on_frames(begin / FPS, end - begin))
+            if not self.info.has_video:
+                self._on_second(end / FPS)
+        self._refuse_damage(None)
+
+    def _refuse_damage(self, pictures: StreamFacts | None) -> None:
         damaged, sound, seconds = "", self.sound.facts, max(self.info.duration, 1.0)
-        for name, facts in (("pictures", self.pictures), ("sound", sound)):
+        for name, facts in (("pictures", pictures), ("sound", sound)):
             if facts is not None and facts.damaged_share > MAX_DAMAGED:
                 damaged = f"{facts.damaged_share:.0%} of the {name} cannot be decoded"
         # One long gap is left out; lost packets leave holes all over.
@@ -157,7 +178,7 @@ class Recording:
         Raises:
             CannotJudge: `low_frame_rate`, `damaged`.
         """
-        self._refuse_damage()
+        self._refuse_damage(self.pictures)
         if self.watch is None:
             return
         rate, moving = self.watch.shown.rate, self.watch.shown.moving_share
@@ -197,7 +218,7 @@ def open_recording(
         audio: a file with the sound; None: `path` has it.
         trim: what silence is left out (`avsync.speech.speech_activity`).
         detector: finds faces and landmarks; None: the default one.
-        on_progress: called with the seconds of pictures read and the seconds of the file.
+        on_progress: called with the seconds of pictures read, without pictures of sound, and those of the file.
 
     Raises:
         CannotJudge: `unreadable`.

@@ -107,7 +107,7 @@ class TestWhatIsWritten:
         text = (tmp_path / "out.json").read_text()
         assert not any(person in text for person in PEOPLE)
         calibration = json.loads(text)["calibration"]
-        assert set(calibration) == {"conditions", "checks", "joint"}
+        assert set(calibration) == {"conditions", "checks", "joint", "models"}
         assert {name: list(check["readings"]) for name, check in calibration["checks"].items()} == CHECKS
         for check in calibration["checks"].values():
             assert set(check) == {"seconds", "people", "readings", "scored", "scores", "ratio"}

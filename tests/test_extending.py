@@ -367,7 +367,7 @@ class TestACheckOfSound:
         assert verdict.checks["pitch"].readings["crossings"].percentile is not None
 
     def test_is_calibrated_beside_the_others(self, add, tree, clip, tmp_path):
-        """Checks of the same clips are fused by measurement, others by Bonferroni."""
+        """Windows of a face hold its sound: all sets of two or more checks are fused by measurement."""
         add("pitch", "load_pitch")
         told = []
         setup = load_setup(checks="lips,face,pitch", calibrating=True)
@@ -377,7 +377,8 @@ class TestACheckOfSound:
             records, setup, output, fewest_people=4, on_progress=lambda done, of: told.append(done / of)
         )
         assert set(calibration.references) == {"lips", "face", "pitch"}
-        assert set(calibration.joint) == {("face", "lips")}
+        pairs = {("face", "lips"), ("face", "pitch"), ("lips", "pitch")}
+        assert set(calibration.joint) == {*pairs, ("face", "lips", "pitch")}
         assert told == sorted(told)
         assert told[-1] == 1
         assert list(Detector(output).score(clip).tracks[0].checks) == ["lips", "face", "pitch"]

@@ -24,8 +24,17 @@ from avsync.report import (
     write_report,
 )
 from avsync.report.json import DOCS
-from avsync.report.wording import lag, not_asked, percent, span
-from avsync.score.verdict import CheckResult, CheckScore, ReadingValue, Segment, TrackVerdict, Verdict, WindowResult
+from avsync.report.wording import finding, lag, not_asked, percent, span
+from avsync.score.verdict import (
+    CheckResult,
+    CheckScore,
+    Peak,
+    ReadingValue,
+    Segment,
+    TrackVerdict,
+    Verdict,
+    WindowResult,
+)
 from avsync.text import printable
 
 LIPS = CheckScore(4.2, 0.0065, {"agreement": ReadingValue(0.31, 1.2, 0.024)})
@@ -102,6 +111,8 @@ HUM = CheckResult(
     p_value=0.02,
     readings={"pitch": ReadingValue(1.5, 98.0, 0.04)},
     windows=[WindowResult(0.0, 2.0, 3.0, 0.01), WindowResult(2.0, 4.0, 0.3, 0.5)],
+    segments=[Segment(0.0, 2.0, 0.01)],
+    peak=Peak(0.4, 1.2, 5130.0),
 )
 VOICE = Verdict(
     "voice.wav",
@@ -204,9 +215,21 @@ class TestWords:
 
     def test_a_check_of_the_recording_as_a_whole_has_no_face_and_no_lag(self):
         assert sentence(VOICE) == (
-            "recording (0.0–4.0 s): the check hum finds something unusual; "
+            "recording (0.0–4.0 s): the check hum finds something unusual, most between 0.4 and 1.2 s around 5.1 kHz; "
             "only 2 % of real recordings score as high (p = 0.02); suspicious segments: 0.0–2.0 s"
         )
+
+    def test_a_check_of_the_recording_may_be_what_is_odd_about_a_face(self):
+        """Its place is said, and its own segments."""
+        scores = {"face": FACE, "hum": CheckScore(3.0, 0.02)}
+        checks = {"face": result(FACE), "hum": HUM}
+        text = sentence(replace(SUSPICIOUS, checks=checks, tracks=[replace(TRACK, checks=scores)]))
+        assert text.startswith("face 0 (0.2–7.9 s): the check hum finds something unusual, most between 0.4 and 1.2 s")
+        assert text.endswith("suspicious segments: 0.0–2.0 s")
+
+    def test_a_place_after_the_first_minute_is_in_minutes(self):
+        peak = Peak(71.0, 71.8, 640.0)
+        assert finding("lips", peak).endswith(", most between 1:11.0 and 1:11.8 around 0.6 kHz")
 
     def test_a_face_may_decide_beside_a_check_of_the_recording(self):
         both = replace(SUSPICIOUS, checks={**SUSPICIOUS.checks, "hum": HUM})
@@ -424,6 +447,17 @@ class TestCsv:
         (row,) = rows([replace(REFUSED, path=name)])
         assert row["path"].removeprefix("'") == name.removeprefix("'")
 
+    def test_segments_of_the_recording_have_a_column_in_the_row_of_each_face(self):
+        both = replace(CONSISTENT, checks={**CONSISTENT.checks, "hum": HUM})
+        assert [row["recording_segments"] for row in rows([both, VOICE, REFUSED])] == ["0.00-2.00"] * 3 + [""]
+
+    def test_a_reading_of_two_checks_is_that_of_the_face(self):
+        """Not that of the recording as a whole."""
+        pitched = CheckScore(0.4, 0.4, {"pitch": ReadingValue(7.0)})
+        track = replace(TRACK, checks={"face": pitched, "hum": CheckScore(3.0, 0.02, HUM.readings)})
+        (row,) = rows([replace(SUSPICIOUS, checks={"face": result(pitched), "hum": HUM}, tracks=[track])])
+        assert row["reading_pitch_value"] == "7.0"
+
     def test_segments_and_warnings_are_joined(self):
         track = replace(TRACK, segments=[Segment(0.2, 1.0, 0.01), Segment(3.0, 4.44, 0.02)])
         (row,) = rows([replace(SUSPICIOUS, tracks=[track], warnings=["cut off", "dark"])])
@@ -461,6 +495,12 @@ class TestHtml:
         text = to_html([SUSPICIOUS])
         assert '<rect class="seen" x="2.500%" y="0" width="96.250%"' in text
         assert '<rect class="suspect" x="40.000%" y="0" width="15.000%"' in text
+
+    def test_the_recording_has_a_lane_beside_those_of_faces(self):
+        text = to_html([replace(CONSISTENT, checks={**CONSISTENT.checks, "hum": HUM})])
+        assert text.count('class="seen"') == 3
+        assert text.count('class="suspect"') == 1
+        assert "2 face(s), 1 suspicious segment(s)" in text
 
     def test_each_face_has_a_lane(self):
         assert to_html([CONSISTENT]).count('class="seen"') == 2

@@ -333,7 +333,7 @@ class TestCalibration:
 
     def test_holds_quantiles_counts_and_conditions_only(self, calibration):
         plain = calibration.to_dict()
-        assert set(plain) == {"conditions", "checks", "joint"}
+        assert set(plain) == {"conditions", "checks", "joint", "models"}
         assert plain["conditions"] == {"trim": "default", "faces": "dlib-68/1", "version": CONDITIONS.version}
         assert {name: set(table) for name, table in plain["joint"].items()} == {
             "face+lips": {"seconds", "people", "scores"}

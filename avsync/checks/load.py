@@ -1,6 +1,6 @@
-"""From a checkpoint, or none, to the checks it serves and their calibration."""
+"""From a checkpoint, or none, to the checks and their models."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
@@ -9,41 +9,22 @@ import torch
 
 from avsync.align.aligner import Head
 from avsync.align.cosine import CosineAligner, CosineConfig
-from avsync.checkpoint import EMBEDDED, Checkpoint, load_checkpoint
+from avsync.checkpoint import EMBEDDED, EMBEDDED_VOICE, Checkpoint, load_checkpoint
 from avsync.checks.backbone import BackboneCheck
+from avsync.checks.calibrated import find_calibration
 from avsync.checks.interface import Check
 from avsync.checks.registry import CHECKS
+from avsync.checks.setup import Setup
 from avsync.encoders.registry import choose_device, load_backbone
 from avsync.errors import UsageError
 from avsync.face.interface import FaceDetector, load_face_detector
 from avsync.features import FeatureStore
-from avsync.score.calibration import Calibration, Conditions
 from avsync.score.readings import READINGS, Reading, readings_of
 from avsync.speech import Trim
+from avsync.voice.interface import VoiceModel
 
-
-@dataclass(frozen=True)
-class Setup:
-    """What recordings are opened and scored with.
-
-    Attributes:
-        checks: in the order in which they are asked.
-        calibration: None if the model was not calibrated for these checks.
-        faces: finds faces and landmarks.
-        trim: what silence is left out.
-        store: features made before; None: they are made anew.
-        checkpoint: the trained model.
-        name, weights_sha256: of the model, for results.
-    """
-
-    checks: tuple[Check, ...]
-    calibration: Calibration | None
-    faces: FaceDetector
-    trim: Trim
-    store: FeatureStore | None
-    checkpoint: Checkpoint
-    name: str
-    weights_sha256: str
+# The embedded checkpoints, by the check that their model is of.
+_EMBEDDED = {"lips": EMBEDDED, "voice": EMBEDDED_VOICE}
 
 
 def load_setup(
@@ -57,11 +38,13 @@ def load_setup(
     faces: str = "dlib",
     device: str | None = None,
     calibrating: bool = False,
+    baselines: bool = False,
 ) -> Setup:
-    """Load a checkpoint and, where it needs one, its backbone.
+    """Load the models of checks, and where one needs it, its backbone.
 
     Args:
-        weights: a checkpoint; None is the embedded one, or with a backbone none: cosines need no training.
+        weights: a checkpoint of the lips or of the voice; the other check keeps its embedded one. None is the embedded
+            ones, or with a backbone none: cosines need no training.
         checks: names joined by commas (`avsync.checks.registry`); None: all of them.
         backbone: encoders of lips and speech (`avsync.encoders.registry`); None is the one that the checkpoint names.
         reading: how the lattice of a backbone is read; None is the calibrated one, or the head's own.
@@ -70,29 +53,61 @@ def load_setup(
         faces: name of a face detector (`avsync.face.interface`).
         device: where networks run; None: a GPU if there is one.
         calibrating: a calibration is about to be made: what the checkpoint has of one is ignored.
+        baselines: also take models that learned from labelled fakes, to compare others with them.
 
     Raises:
         UsageError: something is missing or does not belong together.
     """
     detector, where = load_face_detector(faces), choose_device(device)
-    if weights is None and backbone is not None:
-        checkpoint = Checkpoint(CosineAligner(CosineConfig()), "", {"name": "cosine"})
-    else:
-        checkpoint = load_checkpoint(weights or EMBEDDED)
-    notes = checkpoint.notes
-    if isinstance(checkpoint.model, Head):
+    given: Checkpoint | None = None
+    if weights is not None:
+        given = load_checkpoint(weights)
+        _refuse_labelled(given, weights, baselines=baselines)
+    elif backbone is not None:
+        given = Checkpoint(CosineAligner(CosineConfig()), "", {"name": "cosine"})
+    if given is not None and isinstance(given.model, Head):
         if weights is not None:
-            notes.setdefault("name", weights.stem)
+            given.notes.setdefault("name", weights.stem)
         if checks not in (None, "lips"):
             raise UsageError(f"--checks {checks}: a backbone has the check 'lips' only")
-        setup = _with_backbone(checkpoint, backbone, reading, features, trim, detector, where)
+        setup = _with_backbone(given, backbone, reading, features, trim, detector, where)
     elif backbone is not None or reading is not None or features is not None:
         raise UsageError("the default model has readings and features of its own; name a backbone without its weights")
     else:
-        loaded = tuple(_load_check(name, checkpoint, where) for name in _names(checks))
-        name = str(notes.get("name", "temporal"))
-        setup = Setup(loaded, None, detector, trim, None, checkpoint, name, checkpoint.sha256)
-    return setup if calibrating else replace(setup, calibration=_calibration(setup))
+        setup = _with_models(given, _names(checks), trim, detector, where)
+    return setup if calibrating else replace(setup, calibration=find_calibration(setup, given))
+
+
+def _refuse_labelled(checkpoint: Checkpoint, path: Path, *, baselines: bool) -> None:
+    if isinstance(checkpoint.model, VoiceModel) and checkpoint.model.learned_from != "real speech" and not baselines:
+        raise UsageError(
+            f"{path}: learned from {checkpoint.model.learned_from}, so it is no check; compare it with avsync evaluate"
+        )
+
+
+def _with_models(
+    given: Checkpoint | None, names: list[str], trim: Trim, faces: FaceDetector, device: torch.device
+) -> Setup:
+    """The checks that each have a model of their own or none."""
+    asked = list(dict.fromkeys(CHECKS[name].model for name in names))
+    own = {} if given is None else {given.model.check: given}
+    if unasked := [check for check in own if check not in asked]:
+        raise UsageError(
+            f"--weights: a model of the check '{unasked[0]}', which --checks {','.join(names)} does not ask"
+        )
+    models = {check: own.get(check) or load_checkpoint(_EMBEDDED[check]) for check in asked}
+    loaded = tuple(_load_check(name, models[CHECKS[name].model], device) for name in names)
+    main = given or models[asked[0]]
+    others = {check: model for check, model in models.items() if model is not main}
+    name = " + ".join(str(model.notes.get("name", _unnamed(model))) for model in models.values())
+    hashes = [model.sha256 for model in models.values()]
+    together = hashes[0] if len(hashes) == 1 else sha256(" ".join(hashes).encode()).hexdigest()
+    return Setup(loaded, None, faces, trim, None, main, others, name, together)
+
+
+def _unnamed(checkpoint: Checkpoint) -> str:
+    """The name of a model whose checkpoint has none: avsync.temporal/1 is temporal."""
+    return checkpoint.model.format.removeprefix("avsync.").partition("/")[0]
 
 
 def _with_backbone(
@@ -126,6 +141,7 @@ def _with_backbone(
         trim=trim,
         store=store,
         checkpoint=checkpoint,
+        others={},
         name=f"{notes['name']} of {backbone.name} by {chosen.name}",
         weights_sha256=sha256(f"{checkpoint.sha256} {backbone.key}".encode()).hexdigest(),
     )
@@ -161,37 +177,3 @@ def _load_check(name: str, checkpoint: Checkpoint, device: torch.device) -> Chec
     module, _, function = CHECKS[name].loader.partition(":")
     check: Check = getattr(import_module(module), function)(checkpoint, device)
     return check
-
-
-def _calibration(setup: Setup) -> Calibration | None:
-    """The calibration of the checkpoint, completed by those of checks that bring their own.
-
-    Raises:
-        UsageError: it was made under other conditions, or lacks a check.
-    """
-    if "calibration" not in setup.checkpoint.notes:
-        return None
-    calibration = Calibration.from_dict(
-        setup.checkpoint.notes["calibration"], {check.name: check.readings for check in setup.checks}
-    )
-    _compare(calibration.conditions, Conditions(setup.trim, setup.faces.key))
-    own = {check.name: check.reference for check in setup.checks if check.reference is not None}
-    references = {**own, **calibration.references}
-    if missing := [check.name for check in setup.checks if check.name not in references]:
-        asked = ",".join(check.name for check in setup.checks if check.name in references)
-        others = f", or choose --checks {asked}" if asked else ""
-        raise UsageError(f"the check '{missing[0]}' is not calibrated; run avsync calibrate ROOT{others}")
-    return replace(calibration, references=references)
-
-
-def _compare(made: Conditions, asked: Conditions) -> None:
-    if made.trim != asked.trim:
-        raise UsageError(
-            f"calibrated with --trim {made.trim}, asked with --trim {asked.trim}: "
-            f"run avsync calibrate ROOT --trim {asked.trim}, or use --trim {made.trim}"
-        )
-    if made.faces != asked.faces:
-        raise UsageError(
-            f"calibrated with the face detector {made.faces}, asked with {asked.faces}: "
-            "run avsync calibrate ROOT with the same --faces"
-        )

@@ -17,10 +17,19 @@ from avsync.recording import Recording
 from avsync.score.verdict import Artefacts
 from avsync.score.windows import SHORTEST, WindowScore
 
-Keep = Literal["lattice", "mouths"]
+Keep = Literal["lattice", "mouths", "voice"]
 Windows = dict[str, dict[int | None, list[WindowScore]]]  # by check and face; None: the recording as a whole
 
-_ARRAYS: dict[Keep, tuple[str, ...]] = {"lattice": ("times", "speech_share", "lattice"), "mouths": ("times", "mouths")}
+_ARRAYS: dict[Keep, tuple[str, ...]] = {
+    "lattice": ("times", "speech_share", "lattice"),
+    "mouths": ("times", "mouths"),
+    "voice": ("voice_map", "voice_frequencies", "voice_times"),
+}
+# Most of the memory of a window; no check needs them to combine its windows.
+_LARGE: tuple[tuple[Keep, frozenset[str]], ...] = (
+    ("mouths", frozenset({"mouths"})),
+    ("voice", frozenset(_ARRAYS["voice"])),
+)
 
 
 def measure(
@@ -46,20 +55,26 @@ def measure(
     return windows, refusals
 
 
-def artefacts(windows: Windows, keep: Collection[Keep]) -> dict[int, Artefacts]:
-    """By face, the arrays of its windows, one after another."""
+def artefacts(windows: Windows, keep: Collection[Keep]) -> dict[int | None, Artefacts]:
+    """By face, and by None of the recording as a whole, the arrays of its windows, one after another."""
     wanted = {name for key in keep for name in _ARRAYS[key]}
-    found: dict[int, Artefacts] = defaultdict(dict)
+    found: dict[int | None, Artefacts] = defaultdict(dict)
     for by_track in windows.values():
         for track, of_track in by_track.items():
             for name in wanted:
-                arrays = [window.artefacts[name] for window in of_track if name in window.artefacts]
-                if arrays and track is not None:
-                    found[track][name] = np.concatenate(arrays)
+                if arrays := [window.artefacts[name] for window in of_track if name in window.artefacts]:
+                    found[track][name] = _joined(name, arrays)
     for arrays_of_track in found.values():
         if "lattice" in arrays_of_track:
             arrays_of_track["lag_curve"] = _lag_curve(arrays_of_track)
     return dict(found)
+
+
+def _joined(name: str, arrays: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
+    """Arrays of windows as one; a map has its times along its second axis, and the same frequencies in every window."""
+    if name == "voice_frequencies":
+        return arrays[0]
+    return np.concatenate(arrays, axis=1 if name == "voice_map" else 0)
 
 
 def _measured(checks: Sequence[Check], clip: Any) -> Iterator[tuple[str, WindowScore]]:
@@ -69,10 +84,11 @@ def _measured(checks: Sequence[Check], clip: Any) -> Iterator[tuple[str, WindowS
 
 
 def _kept(window: WindowScore, keep: Collection[Keep]) -> WindowScore:
-    """The window without mouth crops, unless they are asked for: they are most of its memory."""
-    if "mouths" in keep or "mouths" not in window.artefacts:
+    """The window without large arrays, unless they are asked for."""
+    dropped = {name for key, names in _LARGE if key not in keep for name in names}
+    if dropped.isdisjoint(window.artefacts):
         return window
-    return replace(window, artefacts={name: array for name, array in window.artefacts.items() if name != "mouths"})
+    return replace(window, artefacts={name: a for name, a in window.artefacts.items() if name not in dropped})
 
 
 def _too_little(longest: int, *, faces: bool) -> CannotJudge:

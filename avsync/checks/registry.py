@@ -16,12 +16,14 @@ class CheckInfo:
         question: what it asks of a recording.
         finding: what a suspicious recording shows.
         loader: "module:function".
+        model: the check whose model it is loaded with, and calibrated for: its own name if it has one.
     """
 
     name: str
     question: str
     finding: str
     loader: str
+    model: str = "lips"
 
 
 CHECKS: dict[str, CheckInfo] = {

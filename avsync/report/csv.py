@@ -6,7 +6,7 @@ from dataclasses import fields
 from io import StringIO
 from typing import Any
 
-from avsync.score.verdict import CheckResult, CheckScore, TrackVerdict, Verdict
+from avsync.score.verdict import CheckResult, CheckScore, Segment, TrackVerdict, Verdict
 
 _NESTED = ("checks", "tracks", "artefacts", "box", "segments")
 _FILE_COLUMNS = ("schema", *(field.name for field in fields(Verdict) if field.name not in _NESTED))
@@ -17,14 +17,15 @@ _FACE_COLUMNS = {
     for field in fields(TrackVerdict)
     if field.name not in _NESTED
 }
-_FIRST_COLUMNS = (*_FILE_COLUMNS, *_FACE_COLUMNS.values(), *_BOX, "segments")
+_FIRST_COLUMNS = (*_FILE_COLUMNS, *_FACE_COLUMNS.values(), *_BOX, "segments", "recording_segments")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 DOCS = """\
 One row for each face of each file; a file without faces has one row with empty face columns.
 Columns are named as the fields of the JSON document: first those of the file ("warnings" joined with "; "), then those
 of the face, with "track_" before a name that the file has too, such as track_p_value. Nested fields become columns:
-box_left, box_top, box_right, box_bottom; segments, "start-end" in seconds joined with "; "; for each check
+box_left, box_top, box_right, box_bottom; segments, those of the face, "start-end" in seconds joined with "; ";
+recording_segments, those of checks of the recording as a whole, such as the voice; for each check
 check_<name>_anomaly_score, check_<name>_p_value and check_<name>_reason (why it was not asked); for each reading
 reading_<name>_value, reading_<name>_percentile and reading_<name>_p_value. Windows are in the JSON document only.
 Text that a spreadsheet would take for a formula begins with an apostrophe.
@@ -65,6 +66,7 @@ def _written(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> str:
 def _rows(verdict: Verdict) -> Iterator[dict[str, Any]]:
     cells = {name: value for name, value in verdict.to_dict().items() if name in _FILE_COLUMNS}
     cells["warnings"] = "; ".join(verdict.warnings)
+    cells["recording_segments"] = _spans([s for check in verdict.checks.values() for s in check.segments])
     if not verdict.tracks:
         yield {**cells, **_checks(verdict.checks, verdict)}
     for track in verdict.tracks:
@@ -74,8 +76,12 @@ def _rows(verdict: Verdict) -> Iterator[dict[str, Any]]:
 def _track(track: TrackVerdict) -> dict[str, Any]:
     cells = {column: getattr(track, name) for name, column in _FACE_COLUMNS.items()}
     cells.update(zip(_BOX, track.box, strict=True))
-    cells["segments"] = "; ".join(f"{segment.start:.2f}-{segment.end:.2f}" for segment in track.segments)
+    cells["segments"] = _spans(track.segments)
     return cells
+
+
+def _spans(segments: Sequence[Segment]) -> str:
+    return "; ".join(f"{segment.start:.2f}-{segment.end:.2f}" for segment in segments)
 
 
 def _checks(scores: Mapping[str, CheckScore | CheckResult], verdict: Verdict) -> dict[str, Any]:
@@ -89,9 +95,10 @@ def _checks(scores: Mapping[str, CheckScore | CheckResult], verdict: Verdict) ->
         reason = verdict.checks[name].reason if name in verdict.checks else None
         cells[f"check_{name}_reason"] = reason
         for reading, taken in score.readings.items():
-            cells[f"reading_{reading}_value"] = taken.value
-            cells[f"reading_{reading}_percentile"] = taken.percentile
-            cells[f"reading_{reading}_p_value"] = taken.p_value
+            # Two checks may take the same reading, of the face and of the whole recording: that of the face counts.
+            cells.setdefault(f"reading_{reading}_value", taken.value)
+            cells.setdefault(f"reading_{reading}_percentile", taken.percentile)
+            cells.setdefault(f"reading_{reading}_p_value", taken.p_value)
     return cells
 
 

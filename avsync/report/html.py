@@ -54,7 +54,7 @@ authentic.</li>
 segments, and ask for the original.</li>
 <li><b>Measured</b>: the model is not calibrated on real recordings, so there is nothing to compare its readings
 with.</li>
-<li><b>Cannot judge</b>: face or speech are missing, too short, too small or unreadable.</li>
+<li><b>Cannot judge</b>: face or speech are missing, too short, too small, drowned or unreadable.</li>
 </ul>
 <p>The <b>p-value</b> is the share of real recordings that score at least as high. It is not the probability that the
 recording is fake. At a level of 0.05, about 1 in 20 real recordings is called suspicious.</p>
@@ -123,7 +123,8 @@ def _table(shown: Sequence[Subject], checks: Sequence[str]) -> str:
 <caption>{star}Lag: by how much the sound comes after the lips.
 p: share of real recordings that score at least as high, for each check and for all together.
 Readings: place among real recordings, 0 to 100; if the model is not calibrated, the values themselves.
-In the bar: blue, the face is seen; red, a suspicious segment.</caption>
+In the bars, one for each face and one for the recording as a whole: blue, what was judged; red, a suspicious
+segment.</caption>
 <tr>{"".join(f"<th>{column}</th>" for column in columns)}</tr>
 {rows}
 </table></div>"""

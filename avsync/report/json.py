@@ -15,8 +15,8 @@ verdicts[]                  one for each file, in the order they were scored
   path                      the file as it was named
   verdict                   "consistent", "suspicious", "measured" (by a model without calibration) or "cannot_judge"
   reason                    why the file cannot be judged: "unreadable", "no_video", "no_audio", "no_speech", "no_face",
-                            "low_resolution", "poor_view", "low_frame_rate", "damaged", "too_short", "timed_out",
-                            "out_of_memory" or "crashed"; null if it was judged
+                            "low_resolution", "poor_view", "music", "narrow_band", "low_frame_rate", "damaged",
+                            "too_short", "timed_out", "out_of_memory" or "crashed"; null if it was judged
   detail                    the reason in words; empty if the file was judged
   p_value                   share of real recordings that score at least as high: the p-value of the decisive face,
                             multiplied by the number of speakers, or that of the recording as a whole; null if the file
@@ -62,6 +62,13 @@ verdicts[]                  one for each file, in the order they were scored
       anomaly_score         of the window
       p_value               share of real windows that score at least as high; null without calibration
       track                 number of the face; null for a window of the recording as a whole
+    segments[]              of a check of the recording as a whole, such as the voice: the windows that are suspicious
+                            by themselves; those of faces are in tracks
+      start, end            in seconds
+      p_value               of the window
+    peak                    of the voice: where its most anomalous window is most anomalous; else null
+      start, end            in seconds
+      frequency             the middle of the band, in Hz
     reason                  why the check was not asked, as the reason of the file; null if it was asked
     detail                  the reason in words; empty if it was asked
   tracks[]                  one for each face that was judged
@@ -82,13 +89,13 @@ verdicts[]                  one for each file, in the order they were scored
     anomaly_score           -log10 of a smooth p-value of its checks together, as of each check
     p_value                 share of real windows of this length in which the checks together are at least as
                             anomalous; null without calibration
-    segments[]              the windows that are suspicious by themselves
+    segments[]              the windows of the face that are suspicious by themselves
       start, end            in seconds
-      p_value               of the window, all checks together
+      p_value               of the window, all checks of the face together
   warnings[]                what limits the verdict, in words
   level                     "suspicious" means a p_value at or below this
-  model                     name of the model
-  weights_sha256            of its checkpoint; with a backbone, of all weights together
+  model                     name of the model; those of several are joined by " + "
+  weights_sha256            of its checkpoint; with a backbone or several models, of all weights together
 """
 
 

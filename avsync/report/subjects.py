@@ -44,10 +44,12 @@ def subjects(verdict: Verdict) -> list[Subject]:
 
 
 def recording_checks(verdict: Verdict) -> dict[str, CheckResult]:
-    """Return the checks that have a score of the recording as a whole, by name."""
-    of_faces = {name for track in verdict.tracks for name in track.checks}
-    scored = {name: check for name, check in verdict.checks.items() if check.anomaly_score is not None}
-    return {name: check for name, check in scored.items() if name not in of_faces}
+    """Return the checks that have a score of the recording as a whole, by name. They are fused with those of faces."""
+    return {
+        name: check
+        for name, check in verdict.checks.items()
+        if check.anomaly_score is not None and any(window.track is None for window in check.windows)
+    }
 
 
 def check_names(verdicts: Sequence[Verdict]) -> list[str]:
@@ -73,20 +75,16 @@ def _face(track: TrackVerdict, *, decisive: bool) -> Subject:
 
 def _recording(verdict: Verdict, checks: Mapping[str, CheckResult]) -> Subject:
     windows = [window for check in checks.values() for window in check.windows]
-    suspicious = sorted(
-        (window.start, window.end, window.p_value)
-        for window in windows
-        if window.p_value is not None and window.p_value <= verdict.level
-    )
+    segments = [segment for check in checks.values() for segment in check.segments]
     decisive = verdict.decisive_track is None
     return Subject(
         face=None,
-        start=min((window.start for window in windows), default=0.0),
-        end=max((window.end for window in windows), default=verdict.duration),
+        start=min(window.start for window in windows),
+        end=max(window.end for window in windows),
         speech_seconds=None,
         lag_ms=None,
         checks=checks,
         p_value=verdict.p_value if decisive else None,
-        segments=[Segment(*window) for window in suspicious],
+        segments=sorted(segments, key=lambda segment: segment.start),
         decisive=decisive,
     )

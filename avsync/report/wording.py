@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from avsync.checks.registry import CHECKS
 from avsync.errors import Reason
-from avsync.report.subjects import Subject, subjects
-from avsync.score.verdict import Segment, Verdict
+from avsync.report.subjects import Subject, recording_checks, subjects
+from avsync.score.verdict import Peak, Segment, Verdict
 from avsync.text import printable
 
 LABELS = {
@@ -49,10 +49,14 @@ def question(name: str) -> str:
     return check.question if check else printable(name)
 
 
-def finding(name: str) -> str:
-    """Return what a suspicious recording shows to this check."""
+def finding(name: str, peak: Peak | None = None) -> str:
+    """Return what a suspicious recording shows to this check, and where, if it says that of a voice."""
     check = CHECKS.get(name)
-    return check.finding if check else f"the check {printable(name)} finds something unusual"
+    found = check.finding if check else f"the check {printable(name)} finds something unusual"
+    if peak is None:
+        return found
+    stretch = span(peak.start, peak.end).replace("–", " and ")
+    return f"{found}, most between {stretch} around {peak.frequency / 1000:.1f} kHz"
 
 
 def values(subject: Subject) -> str:
@@ -113,15 +117,23 @@ def _parts(verdict: Verdict, decisive: Subject) -> list[str]:
     parts = [values(decisive)] if verdict.p_value is None else _outcome(verdict, verdict.p_value, decisive)
     if decisive.lag_ms is not None:
         parts.append(lag(decisive.lag_ms))
-    if verdict.verdict == "suspicious" and decisive.segments:
-        parts.append(f"suspicious segments: {spans(decisive.segments)}")
+    if verdict.verdict == "suspicious" and (segments := _segments(verdict, decisive)):
+        parts.append(f"suspicious segments: {spans(segments)}")
     return parts
+
+
+def _segments(verdict: Verdict, decisive: Subject) -> list[Segment]:
+    """Those of the decisive subject; if the finding is of the recording as a whole, those of that check."""
+    of_recording = recording_checks(verdict).get(_most_anomalous(decisive))
+    return decisive.segments if of_recording is None else of_recording.segments
 
 
 def _outcome(verdict: Verdict, p_value: float, decisive: Subject) -> list[str]:
     share = f"{percent(p_value)} of real recordings score as high (p = {p_value:.2g})"
     if verdict.verdict == "suspicious":
-        return [finding(_most_anomalous(decisive)), f"only {share}"]
+        name = _most_anomalous(decisive)
+        result = verdict.checks.get(name)
+        return [finding(name, result.peak if result else None), f"only {share}"]
     return [f"nothing unusual in {_enumerated(list(map(printable, decisive.checks)))}", share]
 
 

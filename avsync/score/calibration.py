@@ -1,7 +1,8 @@
 """The calibration of a model: a reference for each check, and one for the checks together."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import combinations
 from typing import Any, Self
 
 import numpy as np
@@ -52,11 +53,14 @@ class Calibration:
         conditions: what was measured under.
         references: by check.
         joint: of sets of checks, named in alphabetical order.
+        models: the sha256 of the weights of models that lie in other checkpoints, by the name of their check: with
+            other weights, what was calibrated with them does not hold.
     """
 
     conditions: Conditions
     references: dict[str, Reference]
     joint: dict[tuple[str, ...], Joint]
+    models: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def fit(
@@ -82,12 +86,32 @@ class Calibration:
             )
             for name, readings in checks.items()
         }
-        joint = {tuple(sorted(checks)): _fit_joint(values, people, checks, references)} if len(checks) > 1 else {}
+        # Any check may refuse a recording: the others are then fused.
+        together = (some for count in range(2, len(checks) + 1) for some in combinations(sorted(checks), count))
+        joint = {
+            some: _fit_joint(values, people, {name: checks[name] for name in some}, references) for some in together
+        }
         return cls(conditions, references, joint)
 
     def joined(self, other: Self) -> Self:
         """This calibration with the checks of another, made under the same conditions."""
         return replace(self, references={**self.references, **other.references}, joint={**self.joint, **other.joint})
+
+    def completed(self, other: Self) -> Self:
+        """This calibration with those checks of another that it lacks.
+
+        Checks are fused by measurement where one calibration has all of them: their scores are then of the same windows
+        and compared with the same quantiles.
+        """
+        lacking = {name: ref for name, ref in other.references.items() if name not in self.references}
+        joint = {names: joint for names, joint in other.joint.items() if set(names) <= lacking.keys()}
+        return replace(self, references={**self.references, **lacking}, joint={**self.joint, **joint})
+
+    def restricted(self, names: Collection[str]) -> Self:
+        """This calibration of these checks alone."""
+        kept = {name: reference for name, reference in self.references.items() if name in names}
+        joint = {some: joint for some, joint in self.joint.items() if set(some) <= kept.keys()}
+        return replace(self, references=kept, joint=joint)
 
     def fuse(self, scores: Mapping[str, float], seconds: Mapping[str, float]) -> tuple[float, float]:
         """The `anomaly_score` and the p-value of several checks together.
@@ -115,6 +139,7 @@ class Calibration:
             "conditions": asdict(self.conditions),
             "checks": {name: reference.to_dict() for name, reference in self.references.items()},
             "joint": {"+".join(names): _joint_to_dict(joint) for names, joint in self.joint.items()},
+            "models": self.models,
         }
 
     @classmethod
@@ -132,16 +157,18 @@ class Calibration:
             stored = dict(data["checks"].items())
             references = {n: Reference.from_dict(stored[n], readings) for n, readings in checks.items() if n in stored}
             joint = {tuple(names.split("+")): _joint_from_dict(table) for names, table in data["joint"].items()}
-            return cls(conditions, references, joint)
+            models = {str(name): str(sha256) for name, sha256 in data.get("models", {}).items()}
+            return cls(conditions, references, joint, models)
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise UsageError("the checkpoint has no calibration of this version; run avsync calibrate") from error
 
 
 def with_stored(new: Calibration, stored: Any) -> dict[str, Any]:
-    """A calibration as plain data, with the other checks of one stored before under the same conditions."""
+    """A calibration as plain data, with the other checks of one stored before under the same conditions and models."""
     plain = new.to_dict()
     try:
-        if stored["conditions"] != plain["conditions"]:
+        models = {**stored.get("models", {}), **new.models}
+        if stored["conditions"] != plain["conditions"] or not models.items() >= stored.get("models", {}).items():
             return plain
         joint = {
             names: table for names, table in stored["joint"].items() if not set(names.split("+")) & set(new.references)
@@ -150,6 +177,7 @@ def with_stored(new: Calibration, stored: Any) -> dict[str, Any]:
             "conditions": plain["conditions"],
             "checks": {**stored["checks"], **plain["checks"]},
             "joint": {**joint, **plain["joint"]},
+            "models": models,
         }
     except (KeyError, TypeError, AttributeError):  # there was none, or it is damaged
         return plain

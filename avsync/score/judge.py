@@ -10,7 +10,7 @@ from avsync.score.calibration import Calibration
 from avsync.score.quantiles import checked
 from avsync.score.readings import Reading
 from avsync.score.reference import Reference
-from avsync.score.verdict import CheckScore, ReadingValue, Segment, TrackVerdict, WindowResult
+from avsync.score.verdict import CheckScore, Peak, ReadingValue, Segment, TrackVerdict, WindowResult
 from avsync.score.windows import Combined, WindowScore
 
 # Two tracks that overlap by more than this share of the shorter are on screen together; only one is the speaker.
@@ -62,7 +62,11 @@ def judge_check(combined: Combined, readings: Sequence[Reading], ranked_by: str,
 def judge_track(
     track: int, checks: Mapping[str, Judged], calibration: Calibration | None, level: float
 ) -> TrackVerdict:
-    """Fuse the checks of one face, first those of the face, then those of the recording as a whole, if any."""
+    """Fuse the checks of one face, first those of the face, then those of the recording as a whole, if any.
+
+    Its segments are windows of the face: those of the recording as a whole are the same for every face
+    (`recording_segments`).
+    """
     first = next(iter(checks.values()))
     units = [unit for judged in checks.values() for unit in judged.combined.units if unit.track is not None]
     boxes = [unit.box for unit in first.combined.units if unit.box is not None]
@@ -79,7 +83,7 @@ def judge_track(
         checks={name: judged.score for name, judged in checks.items()},
         anomaly_score=anomaly_score,
         p_value=p_value,
-        segments=segments(checks, calibration, level) if calibration else [],
+        segments=_segments(checks, calibration, level) if calibration else [],
     )
 
 
@@ -93,12 +97,26 @@ def fuse(checks: Mapping[str, Judged], calibration: Calibration | None) -> tuple
     )
 
 
-def segments(checks: Mapping[str, Judged], calibration: Calibration, level: float) -> list[Segment]:
-    """The windows that are suspicious by themselves, all checks of the same window fused."""
+def recording_segments(judged: Judged, level: float) -> list[Segment]:
+    """The windows of the recording as a whole that are suspicious to one check."""
+    whole = (window for window in judged.windows if window.track is None)
+    return [Segment(w.start, w.end, w.p_value) for w in whole if w.p_value is not None and w.p_value <= level]
+
+
+def recording_peak(judged: Judged) -> Peak | None:
+    """Where the most anomalous window of the recording as a whole is most anomalous, if the check looks for it."""
+    pairs = zip(judged.windows, judged.combined.windows, strict=True)
+    found = [(result.anomaly_score, w.peak) for result, w in pairs if w.peak is not None and result.track is None]
+    return max(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def _segments(checks: Mapping[str, Judged], calibration: Calibration, level: float) -> list[Segment]:
+    """The windows of a face that are suspicious by themselves, all checks of the same window fused."""
     by_window: dict[tuple[float, float], dict[str, WindowScore]] = {}
     for name, judged in checks.items():
         for window in judged.combined.windows:
-            by_window.setdefault((window.start, window.end), {})[name] = window
+            if window.track is not None:
+                by_window.setdefault((window.start, window.end), {})[name] = window
     found = []
     for (start, end), windows in sorted(by_window.items()):
         raw = {name: calibration.references[name].score(w.readings, w.seconds) for name, w in windows.items()}

@@ -60,16 +60,29 @@ class CheckScore:
 
 
 @dataclass(frozen=True, slots=True)
+class Peak:
+    """Where a voice is most anomalous: a stretch [start, end) in seconds, and the middle of a band (Hz)."""
+
+    start: float
+    end: float
+    frequency: float
+
+
+@dataclass(frozen=True, slots=True)
 class CheckResult:
     """One check on one file, or the reason why it has no score.
 
-    A check of faces has the score of the decisive face, and the windows of all faces.
+    A check of faces has the score of the decisive face, and the windows of all faces; the suspicious ones are
+    `TrackVerdict.segments`. A check of the recording as a whole has its own `segments`, the windows that are suspicious
+    by themselves, and perhaps the `peak` of its most anomalous window.
     """
 
     anomaly_score: float | None = None
     p_value: float | None = None
     readings: dict[str, ReadingValue] = field(default_factory=dict)
     windows: list[WindowResult] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+    peak: Peak | None = None
     reason: Reason | None = None
     detail: str = ""
 
@@ -81,7 +94,7 @@ class TrackVerdict:
     `lag_ms` is by how much the sound comes after the lips; constant lags are common in real files: reported, not
     punished. None where no check measures it. `checks` has a score for each check of the face. `p_value` is the share
     of real windows of this length in which the checks together are at least as anomalous, `anomaly_score` the largest
-    of the checks' scores. `segments` are the windows that are suspicious by themselves.
+    of the checks' scores. `segments` are the windows of the face that are suspicious by themselves.
     """
 
     track: int
@@ -104,7 +117,8 @@ class Verdict:
     p-value. If several people speak one after the other, the most anomalous counts, its p-value multiplied by their
     number (Bonferroni).
 
-    `artefacts` has, by track, the arrays that `Detector.score(keep=...)` asked for; they are not part of the JSON form.
+    `artefacts` has, by track, the arrays that `Detector.score(keep=...)` asked for; None: those of the recording as a
+    whole. They are not part of the JSON form.
     """
 
     path: str
@@ -138,7 +152,7 @@ class Verdict:
     level: float = 0.05
     model: str = ""
     weights_sha256: str = ""
-    artefacts: dict[int, Artefacts] = field(default_factory=dict, compare=False, repr=False)
+    artefacts: dict[int | None, Artefacts] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def decisive(self) -> TrackVerdict | None:
@@ -175,9 +189,14 @@ def _reason(text: str | None) -> Reason | None:
 
 
 def _check_result(data: dict[str, Any]) -> CheckResult:
-    windows = [WindowResult(**window) for window in data["windows"]]
-    reason, readings = _reason(data["reason"]), _readings(data["readings"])
-    return CheckResult(**{**data, "windows": windows, "reason": reason, "readings": readings})
+    read = {
+        "windows": [WindowResult(**window) for window in data["windows"]],
+        "segments": [Segment(**segment) for segment in data["segments"]],
+        "peak": None if data["peak"] is None else Peak(**data["peak"]),
+        "reason": _reason(data["reason"]),
+        "readings": _readings(data["readings"]),
+    }
+    return CheckResult(**{**data, **read})
 
 
 def _track(data: dict[str, Any]) -> TrackVerdict:

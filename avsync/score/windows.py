@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.media import FPS
+from avsync.score.verdict import Peak
 
 # The longest window that real clips of enough people were measured at, and the shortest worth scoring.
 LONGEST, SHORTEST = 3 * FPS, 3 * FPS // 2
@@ -58,6 +59,7 @@ class WindowScore:
         box: median box of the face, float [4], in upright pixels; None without a face.
         readings: value by name.
         artefacts: arrays by name, such as "lattice" [T, 31]; "times" are those of the T frames (s).
+        peak: where it is most anomalous; None where the check does not look for it.
     """
 
     track: int | None
@@ -67,6 +69,7 @@ class WindowScore:
     box: NDArray[np.float64] | None
     readings: dict[str, float]
     artefacts: dict[str, NDArray[np.generic]] = field(default_factory=dict)
+    peak: Peak | None = None
 
     @property
     def end(self) -> float:

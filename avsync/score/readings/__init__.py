@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
 
-Source = Literal["lattice", "face", "view"]
+Source = Literal["lattice", "face", "view", "voice"]
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class Reading:
 
     Attributes:
         name: as results and calibrations call it.
-        of: what it is taken from: "lattice" (`lattice.LatticeWindow`), "face" (`face.FaceWindow`) or "view"
-            (`view.View`).
+        of: what it is taken from: "lattice" (`lattice.LatticeWindow`), "face" (`face.FaceWindow`), "voice"
+            (`voice.VoiceWindow`) or "view" (a window of a clip).
         function: "module:function"; a module that begins with a dot is one of this package.
         odd: the side on which it is anomalous; None: it is reported and does not count.
         source: the paper, or the reason.
@@ -67,6 +67,8 @@ READINGS: dict[str, Reading] = {
         ),
         Reading("mouth_detail", "face", ".face:mouth_detail", "low", "lip-sync draws the mouth at a low resolution"),
         Reading("brow_motion", "face", ".face:brow_motion", "low", "generated faces move head and brows less"),
+        Reading("voice_anomaly", "voice", ".voice:voice_anomaly", "high", "arXiv 2503.18032, arXiv 2501.10111"),
+        Reading("bandwidth", "voice", ".voice:bandwidth", None, "telephones hide what synthesis leaves"),
     )
 }
 

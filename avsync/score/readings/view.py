@@ -12,17 +12,21 @@ _SILENT = 1e-8  # mean power of digital silence, so that its logarithm is finite
 _LOUD, _SOFT = 90, 10  # percentiles of loudness
 
 
-class View(Protocol):
-    """A window; the attributes are those of `FaceClip`."""
+class Seen(Protocol):
+    """A window of a face; the attributes are those of `FaceClip`."""
 
     @property
     def landmarks(self) -> NDArray[np.float32]: ...  # noqa: D102
+
+
+class Heard(Protocol):
+    """A window of a face or of the sound; the attributes are those of `SoundClip`."""
 
     @property
     def waveform(self) -> NDArray[np.float32]: ...  # noqa: D102
 
 
-def head_turn(window: View) -> float:
+def head_turn(window: Seen) -> float:
     """How far the head is turned: the nose's distance from the middle of the eyes, in eye distances.
 
     0 from the front; about 0.5 where the nose is below an eye and half of the mouth is hidden.
@@ -33,7 +37,7 @@ def head_turn(window: View) -> float:
     return float(abs(np.median(place) - 0.5))
 
 
-def sound_range(window: View) -> float:
+def sound_range(window: Heard) -> float:
     """How far speech stands out of noise and music: the loudest against the softest tenth of the sound, in dB.
 
     Speech has pauses between its syllables. What fills them hides the syllables too.

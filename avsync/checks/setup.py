@@ -1,0 +1,36 @@
+"""What recordings are opened and scored with."""
+
+from dataclasses import dataclass
+
+from avsync.checkpoint import Checkpoint
+from avsync.checks.interface import Check
+from avsync.face.interface import FaceDetector
+from avsync.features import FeatureStore
+from avsync.score.calibration import Calibration
+from avsync.speech import Trim
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What recordings are opened and scored with.
+
+    Attributes:
+        checks: in the order in which they are asked.
+        calibration: None if the model was not calibrated for these checks.
+        faces: finds faces and landmarks.
+        trim: what silence is left out.
+        store: features made before; None: they are made anew.
+        checkpoint: the trained model; a calibration is written beside its weights.
+        others: the embedded models of checks that `checkpoint` is not for, by their checks.
+        name, weights_sha256: of the models that the checks ask, for results.
+    """
+
+    checks: tuple[Check, ...]
+    calibration: Calibration | None
+    faces: FaceDetector
+    trim: Trim
+    store: FeatureStore | None
+    checkpoint: Checkpoint
+    others: dict[str, Checkpoint]
+    name: str
+    weights_sha256: str

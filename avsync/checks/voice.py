@@ -1,0 +1,131 @@
+"""The voice check: does this voice sound as microphones record voices?"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from hashlib import sha256
+
+import numpy as np
+import torch
+from scipy.ndimage import uniform_filter
+
+from avsync.checkpoint import Checkpoint
+from avsync.checks.interface import LENGTHS
+from avsync.clip import FaceClip, SoundClip
+from avsync.errors import CannotJudge, Reason, UsageError
+from avsync.media import FPS
+from avsync.recording import Need, Recording
+from avsync.score.readings import READINGS, Reading, readings_of
+from avsync.score.readings.voice import VoiceWindow
+from avsync.score.reference import Reference
+from avsync.score.verdict import Peak
+from avsync.score.windows import Combined, WindowScore, can_score, windows
+from avsync.voice.interface import VoiceModel, VoiceReading
+
+# Speech of real recordings stands out by at least 11.7 dB; white noise as loud as the speech leaves 5 to 7 dB
+# (`avsync.checks.lips`), and music under it fills the pauses in the same way.
+_MIN_RANGE = 8.0  # dB, of `sound_range`
+# A telephone cuts at 3.4 kHz. What synthesis leaves lies mostly above, and models learn from sound that reaches higher.
+_MIN_BANDWIDTH = 3800.0  # Hz
+# The most anomalous place: 0.8 s by an eighth of the map's rows.
+_PEAK_SECONDS, _PEAK_PARTS = 0.8, 8
+# Counterexamples are rebuilt in these ways of `avsync.reconstruct.speech`, which take no network.
+_REBUILT = ("griffin_lim", "mel_inversion", "lpc")
+
+
+def load(checkpoint: Checkpoint, device: torch.device) -> "VoiceCheck":
+    """The voice check of a checkpoint of `avsync train configs/voice_stfpm.yaml`, or of its siblings.
+
+    Raises:
+        UsageError: the checkpoint is of another kind.
+    """
+    if not isinstance(checkpoint.model, VoiceModel):
+        raise UsageError("the voice check needs a model of avsync train configs/voice_stfpm.yaml, or of its siblings")
+    return VoiceCheck(checkpoint.model.to(device))
+
+
+def sound_clips(recording: Recording) -> Iterator[SoundClip]:
+    """The sound of a recording. Checks that use this function share one pass over it."""
+    return recording.sound_clips()
+
+
+def rebuilt(window: SoundClip | FaceClip, other: SoundClip | FaceClip) -> SoundClip | FaceClip:
+    """The window with its speech taken apart and put together again: in which way, is drawn by what both hold."""
+    from avsync.reconstruct.speech import reconstruct
+
+    digest = sha256(window.waveform.tobytes() + other.waveform.tobytes()).digest()
+    rng = np.random.default_rng(list(digest))
+    return replace(window, waveform=reconstruct(window.waveform, str(rng.choice(_REBUILT)), rng))
+
+
+class VoiceCheck:
+    """Windows of at most 3 s of the sound, whoever speaks, through a model of recorded voices."""
+
+    name = "voice"
+    needs: tuple[Need, ...] = ("speech",)
+    readings: tuple[Reading, ...] = (*readings_of("voice"), READINGS["sound_range"])
+    ranked_by = "voice_anomaly"
+    lengths: tuple[float, ...] = LENGTHS
+    reference: Reference | None = None
+    counterexample = staticmethod(rebuilt)
+    clips = staticmethod(sound_clips)
+
+    def __init__(self, model: VoiceModel) -> None:
+        self._model = model
+
+    def windows(self, clip: SoundClip) -> Iterator[SoundClip]:
+        """The windows of a clip that have enough speech."""
+        return filter(can_score, windows(clip))
+
+    def measure(self, window: SoundClip | FaceClip) -> WindowScore:
+        """Score a window of the sound, or the sound of a window of a face."""
+        heard = self._model.read(window.waveform, window.speech_share)
+        voice = VoiceWindow(window.waveform, heard.score)
+        return WindowScore(
+            track=None,
+            start=window.start,
+            seconds=len(window) / FPS,
+            speech_seconds=float(window.speech_share.sum()) / FPS,
+            box=None,
+            readings={reading.name: reading.read(voice) for reading in self.readings},
+            artefacts={
+                "voice_map": heard.map,
+                "voice_frequencies": heard.frequencies,
+                "voice_times": window.start + heard.times.astype(np.float64),
+            },
+            peak=_peak(heard, window),
+        )
+
+    def combine(self, windows: Sequence[WindowScore]) -> Combined | None:
+        """The windows in which a voice can be heard well.
+
+        Raises:
+            CannotJudge: `music` or `narrow_band`; there is no such window.
+        """
+        if not windows:
+            return None
+        drowned = [window.readings["sound_range"] < _MIN_RANGE for window in windows]
+        clear = [w for w, bad in zip(windows, drowned, strict=True) if not bad]
+        wide = [window for window in clear if window.readings["bandwidth"] >= _MIN_BANDWIDTH]
+        if wide:
+            return Combined(wide, wide)
+        if clear:
+            reaches = max(window.readings["bandwidth"] for window in clear) / 1000
+            needed = f"{_MIN_BANDWIDTH / 1000:.1f} kHz are needed"
+            raise CannotJudge(Reason.NARROW_BAND, f"the sound reaches to {reaches:.1f} kHz; {needed}")
+        loudest = max(window.readings["sound_range"] for window in windows)
+        needed = f"it stands out by {loudest:.0f} dB, {_MIN_RANGE:.0f} are needed"
+        raise CannotJudge(Reason.MUSIC, f"music or noise about as loud as the speech: {needed}")
+
+
+def _peak(heard: VoiceReading, window: SoundClip | FaceClip) -> Peak:
+    """Where in a window the map is highest on average over a stretch and a band, while somebody speaks."""
+    spoken = np.interp(heard.times, (np.arange(len(window)) + 0.5) / FPS, window.speech_share) >= 0.5
+    grid = np.where(spoken | ~spoken.any(), heard.map, heard.map.min())
+    step = float(np.ptp(heard.times)) / max(1, len(heard.times) - 1)
+    columns = round(_PEAK_SECONDS / step) if step else 1
+    size = (max(1, len(grid) // _PEAK_PARTS), min(max(1, columns), grid.shape[1]))
+    row, column = np.unravel_index(uniform_filter(grid.astype(np.float64), size, mode="nearest").argmax(), grid.shape)
+    length = len(window) / FPS
+    begin = min(max(0.0, float(heard.times[column]) - _PEAK_SECONDS / 2), max(0.0, length - _PEAK_SECONDS))
+    end = window.start + min(begin + _PEAK_SECONDS, length)
+    return Peak(round(window.start + begin, 3), round(end, 3), round(float(heard.frequencies[row])))
