@@ -104,7 +104,7 @@ class TestScore:
         [
             ("missing.mp4", "no such file"),
             ("*.avi", "no such file"),
-            ("empty", "no video file in this folder"),
+            ("empty", "no video or sound file in this folder"),
             ("long" * 99, "no such file"),
         ],
     )

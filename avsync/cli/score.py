@@ -24,6 +24,7 @@ from avsync.cli.options import (
     Trim,
     Weights,
 )
+from avsync.datasets.sound import SOUND_SUFFIXES
 from avsync.errors import UsageError
 from avsync.progress import bar
 
@@ -34,12 +35,12 @@ if TYPE_CHECKING:
     from avsync.report import ReportStream
     from avsync.score.verdict import Verdict
 
-# A folder is searched for these; a file that is named itself is tried with any suffix.
+# A folder is searched for these, and for sound; a file that is named itself is tried with any suffix.
 VIDEO_SUFFIXES = (".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ts", ".webm", ".wmv")
 
 
 def score(
-    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Videos, folders of videos, or patterns.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Videos, sound, folders of them, or patterns.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of the table.")] = False,
     json_lines: Annotated[
         bool, typer.Option("--json-lines", help="Print each verdict as a line of JSON, as soon as it is there.")
@@ -131,7 +132,7 @@ def score_files(paths: Sequence[Path], detector: "IsolatedDetector") -> "Iterato
         progress.update(task, completed=done, description=f"scoring {done + 1}/{len(paths)}")
         with progress:
             verdict = next(verdicts)
-        yield _no_videos(verdict) if _is_folder(path) else verdict
+        yield _nothing_inside(verdict) if _is_folder(path) else verdict
 
 
 def exit_with(verdicts: "Iterable[Verdict]", detector: "IsolatedDetector", status: int = 0) -> None:
@@ -202,12 +203,13 @@ def _inputs(names: Iterable[str]) -> list[Path]:
         # A name with brackets may be a file's own. Path.glob takes no absolute patterns, and fails on strange ones.
         hits = glob(escape(name)) or sorted(glob(name, recursive=True))  # noqa: PTH207
         for path in map(Path, hits or [name]):
-            found += (_videos(path) or [path]) if _is_folder(path) else [path]
+            found += (_recordings(path) or [path]) if _is_folder(path) else [path]
     return list(dict.fromkeys(found))
 
 
-def _videos(folder: Path) -> list[Path]:
-    candidates = (path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+def _recordings(folder: Path) -> list[Path]:
+    known = SOUND_SUFFIXES.union(VIDEO_SUFFIXES)
+    candidates = (path for path in folder.rglob("*") if path.suffix.lower() in known)
     return sorted(path for path in candidates if not path.name.startswith(".") and not _is_folder(path))
 
 
@@ -218,8 +220,8 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _no_videos(verdict: "Verdict") -> "Verdict":
-    """Return the verdict on a folder with the true reason: it has no videos."""
-    detail = "no video file in this folder"
+def _nothing_inside(verdict: "Verdict") -> "Verdict":
+    """Return the verdict on a folder with the true reason: there is nothing to judge in it."""
+    detail = "no video or sound file in this folder"
     checks = {name: replace(check, detail=detail) for name, check in verdict.checks.items()}
     return replace(verdict, detail=detail, checks=checks)
