@@ -12,6 +12,9 @@ from avsync.reconstruct.speech.stft import frames, hann
 _LOWEST, _HIGHEST = 65.0, 500.0  # Hz, of human speech
 _WINDOW = int(3 * RATE / _LOWEST) // 2 * 2  # three periods of the lowest pitch
 _CANDIDATES = 6
+# Pitch is looked for below so many Hz: there most of a voice repeats, and peaks are wide enough to find their height
+# between two samples. A peak that is missed at one period is found at two or three.
+_FADE_OUT = (1500.0, 2500.0)
 # Thresholds and costs as in Praat's "Sound: To Pitch (ac)"; costs of change are for frames 10 ms apart.
 _SILENCE, _VOICING, _OCTAVE, _OCTAVE_JUMP, _VOICED_UNVOICED = 0.03, 0.45, 0.01, 0.35, 0.14
 VOICING_BANDS = 8  # of 1 kHz each
@@ -38,13 +41,18 @@ def find_pitch(waveform: NDArray[np.float32], hop: int) -> Pitch:
     power = np.abs(rfft((cut - cut.mean(axis=1, keepdims=True)) * window, size, axis=1)) ** 2
     longest = int(RATE / _LOWEST) + 2
     taper = irfft(np.abs(rfft(window, size)) ** 2)[:longest]
-    similarity = irfft(power, axis=1)[:, :longest]
+    similarity = irfft(power * _low_pass(power.shape[1]), axis=1)[:, :longest]
     similarity = similarity / np.maximum(similarity[:, :1], 1e-20) / (taper / taper[0])
     lags, strength = _candidates(similarity)
     loudness = np.abs(cut).max(axis=1) / max(float(np.abs(waveform).max()), 1e-20)
     lag = _best_path(lags, strength, loudness, hop)
     f0 = np.where(lag > 0, RATE / np.maximum(lag, 1), 0.0)
     return Pitch(f0, _voicing(power, size, lag, taper / taper[0]))
+
+
+def _low_pass(bins: int) -> NDArray[np.float64]:
+    place = np.interp(np.linspace(0, RATE / 2, bins), _FADE_OUT, (0, 1))
+    return np.asarray(0.5 + 0.5 * np.cos(np.pi * place))
 
 
 def _candidates(similarity: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -70,10 +70,11 @@ def reconstruct(waveform: NDArray[np.float32], name: str, rng: np.random.Generat
 def load_reconstruction(name: str, device: str = "cpu") -> Rebuild:
     """Return the function of a reconstruction, ready to use.
 
-    It takes float32 [N] at 16 kHz, finite, and an rng, and returns float32 [N]: aligned to the sample, with the same
-    mean, the same level (root mean square) and the same long-term average spectrum. If that would take it beyond full
-    scale and beyond the loudest sample of the input, it is made quieter instead of being clipped. The rng draws
-    resolution and settings, so that one name covers many. Sound that does not change comes back as it is.
+    It takes float32 [N] at 16 kHz, finite, and an rng, and returns float32 [N] with the same mean, the same level (root
+    mean square) and the same long-term average spectrum. If that would take it beyond full scale and beyond the loudest
+    sample of the input, it is made quieter instead of being clipped. Sample n is at the time of sample n; where pulses
+    excite a filter (WORLD, LPC), the energy of a period comes up to 5 ms late. The rng draws resolution and settings:
+    one name covers many. Sound that does not change comes back as it is.
 
     Args:
         name: a key of `RECONSTRUCTIONS`; `hub:SOURCE`, a codec or vocoder in the hub's format: a folder or an id; or
