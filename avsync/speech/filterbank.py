@@ -46,6 +46,19 @@ def mel_triangles(bands: int, fft: int, lowest: float, highest: float) -> NDArra
     return _triangles(corners, _bins(fft) * RATE / fft)
 
 
+def slaney_triangles(bands: int, fft: int, rate: int, highest: float) -> NDArray[np.float64]:
+    """Return triangles of equal area, float64 [fft // 2 + 1, bands], equally spaced on Slaney's mel scale from 0 Hz.
+
+    That scale is linear up to 1 kHz and logarithmic above (Slaney, Auditory Toolbox, 1998); vocoders are trained on it.
+    """
+    step, knee = 200 / 3, 1000.0
+    growth = np.log(6.4) / 27
+    last = knee / step + np.log(highest / knee) / growth
+    mel = np.linspace(0, last, bands + 2)
+    corners = np.where(mel < knee / step, mel * step, knee * np.exp(growth * (mel - knee / step)))
+    return _triangles(corners, _bins(fft) * rate / fft) * 2 / (corners[2:] - corners[:-2])
+
+
 def log_filterbank(samples: NDArray[np.generic]) -> NDArray[np.float32]:
     """Return natural-log energies of 26 mel bands from 0 to 8 kHz at 100 Hz, of 25 ms without a window function.
 

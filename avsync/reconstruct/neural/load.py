@@ -11,9 +11,7 @@ from avsync.errors import UsageError
 from avsync.reconstruct.neural.model import VocoderModel
 
 
-def load_neural(
-    source: str, _device: str
-) -> Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]:
+def load_neural(source: str, _device: str) -> Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]:
     """The `rebuild` of a checkpoint; it runs on the CPU.
 
     Raises:

@@ -59,7 +59,10 @@ RECONSTRUCTIONS: dict[str, Reconstruction] = {
 NETWORKS: dict[str, str] = {
     "hub": ".hub:load_hub",
     "neural": "avsync.reconstruct.neural.load:load_neural",
+    "hifigan": "avsync.reconstruct.neural.hifigan:load_hifigan",
 }
+
+_FILES = ("neural", "hifigan")  # whose weights are one file
 
 
 def reconstruct(waveform: NDArray[np.float32], name: str, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -77,8 +80,8 @@ def load_reconstruction(name: str, device: str = "cpu") -> Rebuild:
     one name covers many. Sound that does not change comes back as it is.
 
     Args:
-        name: a key of `RECONSTRUCTIONS`; `hub:SOURCE`, a codec or vocoder in the hub's format: a folder or an id; or
-            `neural:FILE`, a checkpoint of `avsync train configs/vocoder.yaml`.
+        name: a key of `RECONSTRUCTIONS`; `hub:SOURCE`, a codec or vocoder in the hub's format: a folder or an id;
+            `neural:FILE`, a checkpoint of `avsync train configs/vocoder.yaml`; `hifigan:FILE`, a published generator.
         device: where networks run: cpu, cuda or cuda:N. All others run on the CPU.
 
     Raises:
@@ -103,7 +106,7 @@ def identity(name: str) -> str:
         UsageError: the file cannot be read.
     """
     kind, _, source = name.partition(":")
-    if kind != "neural":
+    if kind not in _FILES:
         return name
     try:
         return f"{kind}:{sha256_of(Path(source))}"

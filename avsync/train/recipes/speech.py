@@ -31,7 +31,7 @@ from avsync.voice.reconstruction.config import RebuildConfig, ReconstructionConf
 from avsync.voice.reconstruction.data import PairsData
 from avsync.voice.reconstruction.model import ReconstructionModel
 from avsync.voice.reconstruction.module import ReconstructionModule
-from avsync.voice.reconstruction.pairs import Pairs, make_pairs
+from avsync.voice.reconstruction.pairs import Pairs, make_pairs, unique
 from avsync.voice.stfpm.model import StfpmModel
 from avsync.voice.stfpm.module import StfpmModule
 from avsync.voice.stfpm.resnet18 import ResNet18Stages, published_weights
@@ -52,7 +52,7 @@ def vocoder(config: VocoderTraining, split: Split[Utterance]) -> Training:
 def reconstruction(config: VoiceReconstructionTraining, split: Split[Utterance]) -> Training:
     """A network that tells real speech from reconstructed speech."""
     training, validation = _pairs(config.data, config.rebuild, split, config.trainer.seed)
-    model = ReconstructionModel(ReconstructionConfig(**asdict(config.model), kinds=list(config.rebuild.kinds)))
+    model = ReconstructionModel(ReconstructionConfig(**asdict(config.model), kinds=unique(config.rebuild.kinds)))
     module = ReconstructionModule(model, config.optim, config.trainer)
     data = PairsData(training, validation, config.trainer)
     return Training(model, module, data, {"name": "avsync-voice-1"}, gradient_clip=config.optim.clip)

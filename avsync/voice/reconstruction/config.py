@@ -46,7 +46,8 @@ class RebuildConfig:
     """The reconstructions to learn from.
 
     Attributes:
-        kinds: names of reconstructions (`avsync.reconstruct.speech`), such as griffin_lim or neural:FILE.
+        kinds: names of reconstructions (`avsync.reconstruct.speech`), such as griffin_lim or neural:FILE; one that is
+            named twice is drawn twice as often.
         left_out: names of others, to validate on.
         pairs: of real and reconstructed speech to make for training.
         validation_pairs: to make of unseen speakers.

@@ -38,7 +38,7 @@ class Pairs(NamedTuple):
 
     Attributes:
         real, rebuilt: int16 [P, 32000].
-        kinds: int64 [P], which reconstruction, as an index into the list that `make_pairs` was given.
+        kinds: int64 [P], which reconstruction, as an index into `unique(kinds)` of `make_pairs`.
     """
 
     real: NDArray[np.int16]
@@ -57,6 +57,11 @@ class _Job(NamedTuple):
     pairs: int
 
 
+def unique(kinds: Sequence[str]) -> list[str]:
+    """The kinds without repetition, in the order in which they first come."""
+    return list(dict.fromkeys(kinds))
+
+
 def make_pairs(
     files: Sequence[Utterance],
     kinds: Sequence[str],
@@ -69,7 +74,8 @@ def make_pairs(
 ) -> Pairs:
     """Make pairs, or read those that an earlier run of the same files and settings made.
 
-    The kinds take turns; speakers are drawn alike. Everything else is drawn by the seed and the number of the pair.
+    The kinds take turns, those that are named twice twice as often; speakers are drawn alike. Everything else is drawn
+    by the seed and the number of the pair.
 
     Args:
         files: of speech.
@@ -115,9 +121,9 @@ def _make(job: _Job) -> Iterator[int]:
     longest, made = round((SAMPLES + _MARGIN) * np.exp(_SPEED)) + 100, []
     for number in range(job.first, job.first + job.pairs):
         rng = np.random.default_rng((job.seed, number))
-        kind = number % len(job.kinds)
+        kind = job.kinds[number % len(job.kinds)]
         heard = Channel(rng, _BEFORE)(_at_other_speed(utterances.random_piece(longest, rng), rng))
-        made.append((*_pair(heard, job.kinds[kind], rng), kind))
+        made.append((*_pair(heard, kind, rng), unique(job.kinds).index(kind)))
     real, rebuilt, kinds = zip(*made, strict=True)
     write_whole(job.path, save({"real": np.stack(real), "rebuilt": np.stack(rebuilt), "kinds": np.array(kinds)}))
     yield job.pairs
