@@ -16,6 +16,7 @@ from avsync.datasets.registry import DATASETS
 from avsync.encoders.registry import KINDS
 from avsync.evaluate.protocols import PROTOCOLS
 from avsync.face.interface import FACE_DETECTORS, Imported
+from avsync.reconstruct.speech import RECONSTRUCTIONS
 from avsync.report.csv import DOCS as CSV_DOCS
 from avsync.report.json import DOCS as JSON_DOCS
 from avsync.score.readings import READINGS, Reading
@@ -72,6 +73,11 @@ def _faces() -> str:
     return _table(["name", "key", "is"], rows)
 
 
+def _reconstructions() -> str:
+    rows = ([f"`{kind.name}`", kind.family, kind.source] for kind in RECONSTRUCTIONS.values())
+    return _table(["name", "family", "source"], rows)
+
+
 def _backbones() -> str:
     rows = (
         [f"`{name}`", " and ".join(kind.sides), kind.source, "yes" if kind.layers else "no"]
@@ -102,6 +108,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "json": lambda: _block(JSON_DOCS),
     "protocols": _protocols,
     "readings": _readings,
+    "reconstructions": _reconstructions,
 }
 
 if __name__ == "__main__":

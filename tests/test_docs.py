@@ -18,11 +18,13 @@ from avsync.datasets import open_dataset
 from avsync.datasets.record import ClipRecord
 from avsync.datasets.splits import training_records
 from avsync.demo import make_clips
+from avsync.demo.voice import speak
 from avsync.detector import Detector
 from avsync.errors import Reason, UsageError
 from avsync.evaluate import PROTOCOLS, Settings
 from avsync.evaluate.results import StoredVerdict
 from avsync.face.interface import load_face_detector
+from avsync.reconstruct.speech import reconstruct
 from avsync.recording import open_recording
 from avsync.score.readings import READINGS
 from avsync.score.readings.lattice import LatticeWindow
@@ -170,6 +172,14 @@ class TestAdding:
         detector = load_face_detector("thorough")
         assert detector.key == "dlib-68-thorough/1"
         assert detector.find(np.zeros((90, 120), np.uint8)) == []
+
+    def test_the_reconstruction_keeps_length_and_level(self, add):
+        add("avsync/reconstruct/speech/random_phase.py")
+        speech = speak(1.0, seed=0).waveform
+        rebuilt = reconstruct(speech, "random_phase", np.random.default_rng(0))
+        assert rebuilt.shape == speech.shape
+        assert rebuilt.std() == pytest.approx(speech.std(), rel=1e-3)
+        assert np.abs(rebuilt - speech).max() > 0.01
 
     def test_the_protocol_counts_refusals(self, add, tmp_path):
         add("avsync/evaluate/protocols/refusals.py")
