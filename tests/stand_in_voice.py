@@ -48,6 +48,7 @@ class StandIn(VoiceModel):
         spoken = speech_share[np.arange(grid.shape[1]) * _HOP // 640] > 0.5
         frequencies = np.arange(len(grid), dtype=np.float32) * RATE / _FFT
         times = (np.arange(grid.shape[1], dtype=np.float32) * _HOP + _FFT / 2) / RATE
+        grid[frequencies <= 6000] = 0.0
         return VoiceReading(float(grid[frequencies > 6000][:, spoken].mean()), grid, frequencies, times)
 
 

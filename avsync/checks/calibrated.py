@@ -32,6 +32,14 @@ def find_calibration(setup: Setup, given: Checkpoint | None) -> Calibration | No
     return calibration and _with_their_own(calibration, setup.checks)
 
 
+def calibrates(checkpoint: Checkpoint, names: Sequence[str]) -> bool:
+    """Whether a checkpoint has a calibration of one of these checks, sound or not."""
+    try:
+        return not set(names).isdisjoint(checkpoint.notes["calibration"]["checks"])
+    except (KeyError, TypeError):
+        return False
+
+
 def _with_their_own(calibration: Calibration, checks: Sequence[Check]) -> Calibration:
     """The calibration, completed by those that checks bring with them."""
     own = {check.name: check.reference for check in checks if check.reference is not None}

@@ -11,7 +11,7 @@ from avsync.align.aligner import Head
 from avsync.align.cosine import CosineAligner, CosineConfig
 from avsync.checkpoint import EMBEDDED, EMBEDDED_VOICE, Checkpoint, load_checkpoint
 from avsync.checks.backbone import BackboneCheck
-from avsync.checks.calibrated import find_calibration
+from avsync.checks.calibrated import calibrates, find_calibration
 from avsync.checks.interface import Check
 from avsync.checks.registry import CHECKS
 from avsync.checks.setup import Setup
@@ -74,7 +74,10 @@ def load_setup(
     elif backbone is not None or reading is not None or features is not None:
         raise UsageError("the default model has readings and features of its own; name a backbone without its weights")
     else:
-        setup = _with_models(given, _names(checks), trim, detector, where)
+        names = _names(checks)
+        if given is not None and not calibrating:
+            _refuse_unasked(given, names)
+        setup = _with_models(given, names, trim, detector, where)
     return setup if calibrating else replace(setup, calibration=find_calibration(setup, given))
 
 
@@ -85,16 +88,20 @@ def _refuse_labelled(checkpoint: Checkpoint, path: Path, *, baselines: bool) -> 
         )
 
 
+def _refuse_unasked(given: Checkpoint, names: list[str]) -> None:
+    """Refuse a checkpoint whose model is not asked, and which calibrates nothing that is."""
+    if given.model.check not in [CHECKS[name].model for name in names] and not calibrates(given, names):
+        raise UsageError(
+            f"--weights: a model of the check '{given.model.check}', which --checks {','.join(names)} does not ask"
+        )
+
+
 def _with_models(
     given: Checkpoint | None, names: list[str], trim: Trim, faces: FaceDetector, device: torch.device
 ) -> Setup:
     """The checks that each have a model of their own or none."""
     asked = list(dict.fromkeys(CHECKS[name].model for name in names))
     own = {} if given is None else {given.model.check: given}
-    if unasked := [check for check in own if check not in asked]:
-        raise UsageError(
-            f"--weights: a model of the check '{unasked[0]}', which --checks {','.join(names)} does not ask"
-        )
     models = {check: own.get(check) or load_checkpoint(_EMBEDDED[check]) for check in asked}
     loaded = tuple(_load_check(name, models[CHECKS[name].model], device) for name in names)
     main = given or models[asked[0]]

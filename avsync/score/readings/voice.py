@@ -15,7 +15,7 @@ _LOUD = 95
 # Energy this far below that of the strongest band is none. Fricatives lie 20 to 40 dB below vowels, the noise of a room
 # 40 to 60; filters and codecs that cut a band off leave 60 to 100.
 _DEPTH_DB = 60.0
-_SILENT = 1e-12  # mean power of a bin; below the rounding noise of 16 bits
+_SILENT = 1e-14  # mean power of a bin; below the rounding noise of 16 bits
 
 
 @dataclass(frozen=True)
