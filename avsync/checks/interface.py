@@ -25,7 +25,7 @@ class Check(Protocol):
         ranked_by: the reading that ranks recordings as long as there is no calibration.
         lengths: of the windows that calibration measures (s).
         clips: the function that reads the recording's clips. Checks with the same function share one pass over the
-            file, so it is compared by identity.
+            file, so it is compared by identity. A check that needs speech alone also measures windows of face clips.
         reference: its own calibration, if its checkpoint has one; that of the model counts first.
         counterexample: makes a window as of a fake that the check is meant to find, out of two windows of different
             real people; calibration learns from some how much a score says. None: there is no such way.
