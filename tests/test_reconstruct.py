@@ -14,8 +14,9 @@ from talking import voice
 from avsync.errors import UsageError
 from avsync.media import RATE
 from avsync.reconstruct.speech import RECONSTRUCTIONS, frame, load_reconstruction, reconstruct
+from avsync.reconstruct.speech.excitation import dispersed, pulse_train
 from avsync.reconstruct.speech.frame import equalised, framed
-from avsync.reconstruct.speech.lpc import levinson_durbin, pulse_train
+from avsync.reconstruct.speech.lpc import levinson_durbin
 from avsync.reconstruct.speech.pitch import Pitch, at_bins, find_pitch
 from avsync.reconstruct.speech.spectral import mel_filters
 from avsync.reconstruct.speech.stft import STFT, hann, overlap_add
@@ -263,6 +264,8 @@ class TestLinearPrediction:
             assert rest == pytest.approx(taps @ row)
             assert (np.abs(np.roots(taps)) < 1).all()
 
+
+class TestExcitation:
     def test_pulses_have_the_period_and_the_power_that_are_asked_for(self):
         pitch = Pitch(np.full(201, 130.0), np.ones((201, 8)))
         pulses = pulse_train(pitch, 80, RATE)
@@ -273,6 +276,18 @@ class TestLinearPrediction:
 
     def test_without_a_voice_there_are_no_pulses(self):
         assert not pulse_train(Pitch(np.zeros(11), np.zeros((11, 8))), 80, 800).any()
+
+    def test_dispersion_spreads_pulses_and_keeps_their_spectrum(self):
+        pulses = np.zeros(RATE)
+        pulses[4000::4000] = 1
+        for seed in SEEDS:
+            spread = dispersed(pulses, rng(seed))
+            assert np.abs(spread).max() < 0.7
+            for pulse in (4000, 8000):
+                around = spread[pulse - 256 : pulse + 256]
+                assert (around**2).sum() == pytest.approx(1, abs=0.02)
+                assert (around[256 - 48 : 256 + 48] ** 2).sum() > 0.9  # within 3 ms
+            np.testing.assert_allclose(np.abs(np.fft.rfft(spread[4000 - 256 : 4000 + 256]))[:-1], 1, atol=0.1)
 
 
 class TestPitch:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import lfilter, lfiltic
 
-from avsync.media import RATE
-from avsync.reconstruct.speech.pitch import Pitch, at_bins, find_pitch
+from avsync.reconstruct.speech.excitation import dispersed, pulse_train
+from avsync.reconstruct.speech.pitch import at_bins, find_pitch
 from avsync.reconstruct.speech.stft import frames, hann, overlap_add
 
 _ORDERS = (12, 25)  # 12 to 24
@@ -18,13 +18,13 @@ _VOCODER_HOPS = (80, 120, 160)
 _BLOCK = 80  # samples (5 ms) that the residual coder treats alike
 # Added to the autocorrelation at lag 0, against filters that ring.
 _WHITE_NOISE = 1e-5
-_TAPS = 16  # of a pulse between two samples
 
 
 def vocoder(waveform: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float64]:
     """Rebuild speech from a filter, a gain, the pitch and the voicing of eight bands (see `Reconstruction.function`).
 
-    In each band pulses and noise are mixed by how much of it repeats (mixed excitation, McCree & Barnwell 1995).
+    In each band pulses and noise are mixed by how much of it repeats, and pulses may be spread over 3 ms (mixed
+    excitation and pulse dispersion, McCree & Barnwell 1995).
     """
     hop, window, order = (int(rng.choice(_VOCODER_HOPS)), int(rng.choice(_WINDOWS)), int(rng.integers(*_ORDERS)))
     filters, gains = _predicted(waveform, window, hop, order)
@@ -33,7 +33,8 @@ def vocoder(waveform: NDArray[np.float32], rng: np.random.Generator) -> NDArray[
     size = next_fast_len(2 * hop + 512)
     response = gains[:, None] / rfft(filters, size, axis=1)
     shares = at_bins(pitch.voicing, response.shape[1])
-    pulses = _windowed_spectrum(pulse_train(pitch, hop, len(waveform)), hop, size)
+    train = pulse_train(pitch, hop, len(waveform))
+    pulses = _windowed_spectrum(dispersed(train, rng) if rng.random() < 0.5 else train, hop, size)
     noise = _windowed_spectrum(rng.standard_normal(len(waveform)), hop, size)
     pieces = irfft((pulses * np.sqrt(shares) + noise * np.sqrt(1 - shares)) * response, size, axis=1)
     return np.asarray(overlap_add(pieces, hop)[hop : hop + len(waveform)])
@@ -85,25 +86,6 @@ def levinson_durbin(correlation: NDArray[np.float64]) -> tuple[NDArray[np.float6
         filters[:, 1 : i + 1] += reflection[:, None] * filters[:, i - 1 :: -1][:, :i]
         error *= 1 - reflection**2
     return filters, error
-
-
-def pulse_train(pitch: Pitch, hop: int, length: int) -> NDArray[np.float64]:
-    """Return one pulse per period, between samples where needed, of a power of 1 per sample: float64 [length]."""
-    voiced = np.flatnonzero(pitch.f0)
-    if not len(voiced):
-        return np.zeros(length)
-    # Pitch runs on through frames without voice, so that pulses neither begin nor end within a frame.
-    f0 = np.interp(np.arange(length) / hop, voiced, pitch.f0[voiced])
-    cycles = np.cumsum(f0 / RATE)
-    whole = np.arange(1, int(cycles[-1]) + 1)
-    at = np.interp(whole, cycles, np.arange(length))
-    first = np.floor(at).astype(int) - _TAPS // 2 + 1
-    taps = first[:, None] + np.arange(_TAPS)
-    distance = taps - at[:, None]
-    shape = np.sinc(distance) * np.cos(np.pi * distance / (_TAPS + 2)) ** 2
-    pulses = np.zeros(length + 2 * _TAPS)
-    np.add.at(pulses, taps + _TAPS, shape * np.sqrt(RATE / np.interp(at, np.arange(length), f0))[:, None])
-    return pulses[_TAPS : _TAPS + length]
 
 
 def _windowed_spectrum(excitation: NDArray[np.float64], hop: int, size: int) -> NDArray[np.complex128]:

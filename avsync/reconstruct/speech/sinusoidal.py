@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from scipy.fft import irfft, rfft
 
 from avsync.media import RATE
+from avsync.reconstruct.speech.excitation import dispersion
 from avsync.reconstruct.speech.pitch import at_bins, find_pitch
 from avsync.reconstruct.speech.stft import STFT, frames, hann, overlap_add
 
@@ -40,7 +41,7 @@ def harmonic_noise(waveform: NDArray[np.float32], rng: np.random.Generator) -> N
     """Rebuild speech from harmonics of its pitch and shaped noise (see `Reconstruction.function`).
 
     The envelope is the smoothed spectrum. In each band harmonics and noise are mixed by how much of it repeats. The
-    phases of harmonics are zero, or those of the filter of minimum phase with that envelope.
+    phases of harmonics are zero, those of the filter of minimum phase with that envelope, or those of `dispersion`.
     """
     hop, width = int(rng.choice(_HOPS)), float(rng.choice((150.0, 200.0, 300.0)))
     pitch = find_pitch(waveform, hop)
@@ -57,8 +58,11 @@ def harmonic_noise(waveform: NDArray[np.float32], rng: np.random.Generator) -> N
         (frequencies > 0) & (frequencies < RATE / 2), np.sqrt(4 * pitch.f0[:, None] / RATE * level), 0
     )
     phases = 2 * np.pi * np.cumsum(pitch.f0 * hop / RATE)[:, None] * orders
-    if rng.random() < 0.7:
+    kind = rng.integers(3)
+    if kind == 1:
         phases = phases + _at(_minimum_phase(envelope), place)
+    elif kind == 2:
+        phases = phases + np.interp(place, np.arange(_FFT // 2 + 1), dispersion(rng, _FFT // 2 + 1))
     harmonics = _synthesised(frequencies, amplitudes, phases, hop, len(waveform))
     return harmonics + _noise(envelope * (1 - shares), hop, len(waveform), rng)
 
