@@ -56,7 +56,7 @@ def slaney_triangles(bands: int, fft: int, rate: int, highest: float) -> NDArray
     last = knee / step + np.log(highest / knee) / growth
     mel = np.linspace(0, last, bands + 2)
     corners = np.where(mel < knee / step, mel * step, knee * np.exp(growth * (mel - knee / step)))
-    return _triangles(corners, _bins(fft) * rate / fft) * 2 / (corners[2:] - corners[:-2])
+    return np.asarray(_triangles(corners, _bins(fft) * rate / fft) * 2 / (corners[2:] - corners[:-2]))
 
 
 def log_filterbank(samples: NDArray[np.generic]) -> NDArray[np.float32]:
