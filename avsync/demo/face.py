@@ -9,9 +9,11 @@ from importlib.resources import files
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import map_coordinates
+from torch import Tensor
+from torch.nn.functional import grid_sample
 
 from avsync.media import FPS
 
@@ -65,17 +67,21 @@ def talk(opening: Field, width: Field, seed: int) -> Iterator[NDArray[np.uint8]]
         yield np.clip(picture + grain + 0.5, 0, 255).astype(np.uint8)
 
 
-def _enlarged_photo() -> Field:
+def _enlarged_photo() -> Tensor:
+    """The photograph, `_SCALE` times larger: float32 [1, 3, side, side]."""
     # Read as a file, because `skimage.data.astronaut` may use the network.
     with files("skimage").joinpath("data", "astronaut.png").open("rb") as file, Image.open(file) as photo:
         side = round(photo.width * _SCALE)
-        return np.asarray(photo.convert("RGB").resize((side, side), Image.Resampling.LANCZOS), np.float32)
+        large = photo.convert("RGB").resize((side, side), Image.Resampling.LANCZOS)
+    return torch.from_numpy(np.array(large, np.float32).transpose(2, 0, 1)[None].copy())
 
 
-def _sample(photo: Field, x: Field, y: Field) -> Field:
-    """Sample colours [..., 3] of the enlarged photograph at positions in the original."""
-    at = np.stack([(y + 0.5) * _SCALE - 0.5, (x + 0.5) * _SCALE - 0.5])
-    return np.stack([map_coordinates(photo[..., c], at, order=1, mode="nearest") for c in range(3)], axis=-1)
+def _sample(photo: Tensor, x: Field, y: Field) -> Field:
+    """Sample colours [..., 3] of the enlarged photograph at positions [H, W] in the original, edges repeated."""
+    at = (np.stack([x, y], axis=-1) + 0.5) * (2 * _SCALE / photo.shape[-1]) - 1
+    grid = torch.from_numpy(at.astype(np.float32))[None]
+    colours = grid_sample(photo, grid, padding_mode="border", align_corners=False)
+    return np.asarray(colours[0].permute(1, 2, 0).numpy())
 
 
 def _ramp(value: Field, start: float, end: float) -> Field:
@@ -127,7 +133,7 @@ def _turn(pose: Field, head: Field, depth: Field) -> tuple[Field, Field]:
     return x - near * turn - head * tilt * (170.0 - y), y - near * nod - head * tilt * (x - 225.0)
 
 
-def _render(photo: Field, x: Field, y: Field, gap: float, spread: float, blink: float) -> Field:
+def _render(photo: Tensor, x: Field, y: Field, gap: float, spread: float, blink: float) -> Field:
     """Colours [..., 3] of a picture with its pixels at `x`, `y` of the photograph and with moved lips and lids."""
     mouth = _box(*_MOUTH_BOX)
     source_x, source_y = x.copy(), y.copy()
@@ -194,7 +200,7 @@ def _jaw(x: Field, y: Field, gap: float) -> Field:
     return chin * aside * _ramp(y, 138.0, 165.0) * _ramp(y, 203.0, 176.0)
 
 
-def _inside_mouth(photo: Field, x: Field, y: Field, gap: float) -> Field:
+def _inside_mouth(photo: Tensor, x: Field, y: Field, gap: float) -> Field:
     """Colours behind the lips: the photograph's teeth, which do not move, and a dark hollow with a tongue."""
     line, arch = _mouth_lines(x)
     teeth = _ramp(y - line - (_LOWER - 0.9) * arch, 0.6, -0.6) * _ramp(y - line - _UPPER * arch, -0.5, 0.8)
