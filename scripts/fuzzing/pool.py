@@ -20,8 +20,8 @@ from fuzzing.memory import peak_mb
 # Outcomes that are faults. The last three are typed reasons of avsync, but no input here is so large that it needs so
 # much. An input that the fuzzer itself could not write (muxers abort on some times) is `not_made`.
 FAULTS = ("crash", "hang", "memory", "exception", "forbidden", "crashed", "timed_out", "out_of_memory")
-# A worker is ended when it takes this much longer than its own limits allow (s). It may have to start its isolated process
-# again, which loads the model.
+# A worker is ended when it takes this much longer than its own limits allow (s). It may have to start its isolated
+# process again, which loads the model.
 _GRACE = 60.0
 _START_SECONDS = 120.0
 _POLL = 0.2  # s
