@@ -17,6 +17,7 @@ from talking import people, voxceleb
 
 CONFIG = Path(__file__).parents[1] / "configs" / "default.yaml"
 VERBS = ("train", "calibrate", "extract", "evaluate")
+PEOPLE = people("calibrate", 4)
 # Two people are enough here: twenty would take minutes.
 _MAIN = "import avsync.calibrate, avsync.cli; avsync.calibrate.FEWEST_PEOPLE = 2; avsync.cli.main()"
 _HIDDEN = re.compile(r"\.[0-9a-f]{32}\.partial")
@@ -34,19 +35,18 @@ class Killed:
 
 
 def make_tree(root):
-    """Six people who may calibrate, with a clip each."""
-    return voxceleb(root, people("calibrate", 6))
+    """Four people who may calibrate, with a clip each."""
+    return voxceleb(root, PEOPLE)
 
 
 def command(verb, tree, output):
     """The command line of a verb whose results go into a folder."""
-    names = people("calibrate", 6)
     words = {
         "train": [
             CONFIG,
             f"data.root={tree}",
             f"data.cache={output / 'cache'}",
-            f"data.validation=[{names[0]},{names[1]}]",
+            f"data.validation=[{PEOPLE[0]},{PEOPLE[1]}]",
             "data.num_workers=2",
             "model.width=8",
             "trainer.epochs=4",

@@ -150,4 +150,5 @@ def test_hubert_resnet_trains_and_scores(tree, published, tmp_path):
     ],
 )
 def test_what_is_missing_or_wrong_says_what_to_do(tree, published, backbone, said):
-    assert said in run_error("score", first_clip(tree), "--backbone", backbone.format(published=published))
+    """Said by calibrate, which loads the backbone in this process; score says the same of its workers."""
+    assert said in run_error("calibrate", tree, "--backbone", backbone.format(published=published))
