@@ -26,6 +26,7 @@ CHECKS = {
     "lips": ["agreement", "worst_moment", "head_turn", "sound_range"],
     "face": [reading.name for reading in readings_of("face")],
 }
+BOTH = "lips,face"
 PEOPLE = [f"p{i:02}" for i in range(20)]
 
 
@@ -80,7 +81,7 @@ def calibrated(weights, measured, tmp_path):
     """Calibrates the model on the people of a tree."""
 
     def run(root, output=tmp_path / "out.safetensors", **options):
-        return calibrate(open_dataset(root), load_setup(weights, calibrating=True), output, **options)
+        return calibrate(open_dataset(root), load_setup(weights, calibrating=True, checks=BOTH), output, **options)
 
     return run
 
@@ -96,7 +97,7 @@ class TestWhatIsWritten:
             np.testing.assert_array_equal(reference.people, [20] * len(LENGTHS))
         assert after.sha256 == before.sha256
         assert after.notes["provenance"] == before.notes["provenance"]
-        checks = {check.name: check.readings for check in load_setup(weights, calibrating=True).checks}
+        checks = {check.name: check.readings for check in load_setup(weights, calibrating=True, checks=BOTH).checks}
         again = Calibration.from_dict(after.notes["calibration"], checks)
         for name, reference in calibration.references.items():
             np.testing.assert_allclose(again.references[name].scores, reference.scores, atol=1e-5)
@@ -126,13 +127,13 @@ class TestWhatIsWritten:
         assert calibration.joint["face", "lips"].scores.shape == (len(LENGTHS), 101)
 
     def test_it_says_under_which_conditions_it_was_made(self, weights, measured, tree, tmp_path):
-        setup = load_setup(weights, trim="paper", calibrating=True)
+        setup = load_setup(weights, trim="paper", calibrating=True, checks=BOTH)
         calibrate(open_dataset(tree(*PEOPLE)), setup, tmp_path / "paper.safetensors")
         made = load_checkpoint(tmp_path / "paper.safetensors").notes["calibration"]["conditions"]
         assert made == {"trim": "paper", "faces": "dlib-68/2", "version": VERSION}
-        assert load_setup(tmp_path / "paper.safetensors", trim="paper").calibration is not None
+        assert load_setup(tmp_path / "paper.safetensors", trim="paper", checks=BOTH).calibration is not None
         with pytest.raises(UsageError, match="run avsync calibrate ROOT --trim default"):
-            load_setup(tmp_path / "paper.safetensors")
+            load_setup(tmp_path / "paper.safetensors", checks=BOTH)
 
     def test_of_one_check_alone_it_has_that_check(self, weights, measured, tree, tmp_path):
         setup = load_setup(weights, checks="face", calibrating=True)
@@ -145,7 +146,7 @@ class TestWhatIsWritten:
         calibrated(tree(*PEOPLE), weights)
         setup = load_setup(weights, checks="face", calibrating=True)
         calibrate(open_dataset(tree(*PEOPLE, "one more")), setup, weights)
-        calibration = load_setup(weights).calibration
+        calibration = load_setup(weights, checks=BOTH).calibration
         assert {name: ref.people[0] for name, ref in calibration.references.items()} == {"lips": 20, "face": 21}
         assert calibration.joint == {}
 
@@ -311,8 +312,9 @@ class TestDamage:
     ):
         notes = json.loads(weights.with_suffix(".json").read_text())
         weights.with_suffix(".json").write_text(json.dumps({**notes, "provenance": provenance}))
+        setup = load_setup(weights, calibrating=True, checks=BOTH)
         with pytest.raises(UsageError, match="its provenance is damaged"):
-            calibrate(open_dataset(tree(*PEOPLE)), load_setup(weights, calibrating=True), tmp_path / "out.safetensors")
+            calibrate(open_dataset(tree(*PEOPLE)), setup, tmp_path / "out.safetensors")
 
 
 class TestWhoCalibrates:
@@ -343,7 +345,7 @@ class TestWhoCalibrates:
 
     def test_clips_that_cannot_be_measured_are_left_out(self, weights, tree, tmp_path, caplog):
         """The clips of this tree are empty files."""
-        setup = load_setup(weights, calibrating=True)
+        setup = load_setup(weights, calibrating=True, checks=BOTH)
         with pytest.raises(UsageError, match="real recordings of 0 people"):
             calibrate(open_dataset(tree(*PEOPLE[:2])), setup, tmp_path / "out.safetensors")
         assert caplog.messages[0].startswith("p00/video/1.mp4: left out, unreadable: ")
@@ -354,7 +356,7 @@ class TestWhoCalibrates:
         monkeypatch.setattr(module, "FEWEST_PEOPLE", 4)
         chosen, others = people("calibrate", 5), people("report", 4)
         roots = tree(*chosen[:4], *others[:3]), make_fakeavceleb(tmp_path, [chosen[4], others[3]])
-        words = ["calibrate", *roots, "--weights", weights, "--output", tmp_path / "out.safetensors"]
+        words = ["calibrate", *roots, "--weights", weights, "--output", tmp_path / "out.safetensors", "--checks", BOTH]
         result = CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
         assert {record.identity for record in measured} == set(chosen)
         assert {record.label for record in measured} == {"real"}
@@ -387,7 +389,7 @@ class TestWhatIsMeasured:
         return open_dataset(root)[0]
 
     def test_windows_of_every_length_half_overlapping_by_every_check(self, record):
-        setup = load_setup(calibrating=True)
+        setup = load_setup(calibrating=True, checks=BOTH)
         windows = list(module._windows(record, setup.checks, setup, module._Others()))
         (clip,) = setup.checks[0].clips(module.open_recording(record.path))
         for length in LENGTHS:
@@ -400,7 +402,7 @@ class TestWhatIsMeasured:
             assert np.isfinite([value for readings in window.real.values() for value in readings.values()]).all()
 
     def test_of_the_lips_also_windows_with_the_speech_of_the_last_two_other_people(self, record):
-        setup, others = load_setup(calibrating=True), module._Others()
+        setup, others = load_setup(calibrating=True, checks=BOTH), module._Others()
         for person in ("ann", "bob", "cid", "bob"):
             windows = list(module._windows(replace(record, identity=person), setup.checks, setup, others))
         assert {len(window.fakes) for window in windows} == {2}
@@ -417,6 +419,6 @@ class TestWhatIsMeasured:
         """White noise twice as loud as the speech."""
         noise = np.random.default_rng(0).normal(0, voice().std(), len(voice())).astype(np.float32)
         noisy = replace(record, path=write(tmp_path / "noisy.mp4", face(), 0.3 * (voice() + 2 * noise)))
-        setup = load_setup(calibrating=True)
+        setup = load_setup(calibrating=True, checks=BOTH)
         (window, *_) = module._windows(noisy, setup.checks, setup, module._Others())
         assert window.real["lips"]["sound_range"] < 8

@@ -22,6 +22,7 @@ from talking import SIDE, resized, write
 from avsync import Detector, Verdict
 from avsync.checkpoint import EMBEDDED, load_checkpoint, save_checkpoint
 from avsync.checks.load import load_setup
+from avsync.checks.registry import CHECKS as REGISTERED
 from avsync.demo import make_clips
 from avsync.demo.face import talk
 from avsync.demo.voice import speak
@@ -33,6 +34,14 @@ SECONDS = 6.0
 LOSSLESS = {"qp": "0", "preset": "ultrafast"}
 CHECKS = ("lips", "face")
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="the ffmpeg command is not installed")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lips_and_face():
+    """These are the checks of faces; tests/test_voice_check.py has the voice beside them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delitem(REGISTERED, "voice", raising=False)
+        yield
 
 
 @pytest.fixture(scope="module")
