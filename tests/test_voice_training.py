@@ -29,7 +29,7 @@ from avsync.train.config import (
 )
 from avsync.voice.reconstruction.config import NetworkConfig, PairsConfig, RebuildConfig
 from avsync.voice.reconstruction.data import RandomPairs
-from avsync.voice.reconstruction.masks import masked
+from avsync.voice.reconstruction.masks import exchanged, masked
 from avsync.voice.reconstruction.pairs import SAMPLES, make_pairs
 from avsync.voice.stfpm.config import StfpmConfig, StfpmTrainerConfig
 
@@ -246,7 +246,7 @@ class TestPairs:
     def test_other_settings_make_others(self, root, tmp_path):
         assert not np.array_equal(self.made(root, tmp_path).real, self.made(root, tmp_path, seed=1).real)
 
-    def test_a_draw_has_every_pair_once_and_cuts_real_and_rebuilt_at_different_places(self, root, tmp_path):
+    def test_a_draw_has_every_pair_once_and_cuts_real_and_rebuilt_at_the_same_place(self, root, tmp_path):
         found = self.made(root, tmp_path)
         drawn = RandomPairs(found, 16_000, (0, 0))
         assert sorted(int(drawn[i].kind) for i in range(6)) == [0, 0, 0, 1, 1, 1]
@@ -254,6 +254,15 @@ class TestPairs:
         again, other = RandomPairs(found, 16_000, (0, 0)), RandomPairs(found, 16_000, (0, 1))
         assert torch.equal(drawn[0].real, again[0].real)
         assert not all(torch.equal(drawn[i].real, other[i].real) for i in range(6))
+
+
+def test_exchanged_parts_are_labelled_where_they_are():
+    real, rebuilt = torch.zeros(60, 212, 40), torch.ones(60, 212, 40)
+    places = exchanged(real, rebuilt, torch.Generator().manual_seed(0))
+    assert torch.equal(places.spectrograms, places.rebuilt)  # ones came from rebuilt speech
+    share = places.rebuilt.mean(dim=(1, 2))
+    assert torch.allclose(share[:60] + share[60:], torch.ones(60))  # what one loses, the other gets
+    assert 0.3 < float((share[:60] > 0).float().mean()) < 0.7  # about half of the pairs
 
 
 def test_hidden_bands_are_hidden_at_all_times_and_nothing_else_changes():

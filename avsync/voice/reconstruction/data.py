@@ -26,7 +26,7 @@ class Pair(NamedTuple):
 
 
 class RandomPairs(Dataset[Pair]):
-    """One draw of pairs: all in random order, each cut at random, real and rebuilt at different places.
+    """One draw of pairs: all in random order, each cut at random, real and rebuilt at the same place.
 
     Args:
         pairs: to draw from.
@@ -40,18 +40,16 @@ class RandomPairs(Dataset[Pair]):
         count = len(pairs.kinds)
         self._order = np.arange(count) if rng is None else rng.permutation(count)
         latest = SAMPLES - samples + 1
-        self._starts = np.zeros((count, 2), int) if rng is None else rng.integers(latest, size=(count, 2))
+        self._starts = np.zeros(count, int) if rng is None else rng.integers(latest, size=count)
 
     def __len__(self) -> int:
         return len(self._order)
 
     def __getitem__(self, index: int) -> Pair:
         """Pair number `index` of the draw."""
-        row, (of_real, of_rebuilt) = self._order[index], self._starts[index]
-        real = self._pairs.real[row, of_real : of_real + self._samples]
-        rebuilt = self._pairs.rebuilt[row, of_rebuilt : of_rebuilt + self._samples]
-        kind = torch.tensor(self._pairs.kinds[row])
-        return Pair(_float(real), _float(rebuilt), kind)
+        row, start = self._order[index], self._starts[index]
+        real, rebuilt = (of[row, start : start + self._samples] for of in (self._pairs.real, self._pairs.rebuilt))
+        return Pair(_float(real), _float(rebuilt), torch.tensor(self._pairs.kinds[row]))
 
 
 class PairsData(LightningDataModule):

@@ -6,7 +6,7 @@ import torch
 from lightning import LightningModule
 from sklearn.metrics import roc_auc_score
 from torch import Generator, Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits, cross_entropy
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 
@@ -14,8 +14,8 @@ from avsync.align.segments import mixed_seed
 from avsync.config import OptimConfig
 from avsync.voice.reconstruction.config import PairsConfig
 from avsync.voice.reconstruction.data import Pair
-from avsync.voice.reconstruction.masks import masked
-from avsync.voice.reconstruction.model import ReconstructionModel
+from avsync.voice.reconstruction.masks import exchanged, masked
+from avsync.voice.reconstruction.model import Judgement, ReconstructionModel
 
 
 class ReconstructionModule(LightningModule):
@@ -31,14 +31,27 @@ class ReconstructionModule(LightningModule):
         seed = mixed_seed(self._config.seed, self.global_step)  # a resumed training goes on as an uninterrupted one
         torch.manual_seed(seed)
         generator = Generator(self.device).manual_seed(seed)
-        spectrograms = self.model.spectrogram(torch.cat([batch.real, batch.rebuilt]))
+        real, rebuilt = self.model.spectrogram(batch.real), self.model.spectrogram(batch.rebuilt)
+        places = exchanged(real, rebuilt, generator)
         with torch.autocast(self.device.type, torch.bfloat16):
-            judged = self.model(masked(spectrograms, generator))
-        count = len(batch.real)
-        label = torch.arange(2 * count, device=self.device).ge(count).float()
-        loss = binary_cross_entropy_with_logits(judged.odds.float(), label)
-        loss = loss + self._config.kind_weight * cross_entropy(judged.kinds[count:].float(), batch.kind)
-        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=count)
+            judged = self.model(masked(places.spectrograms, generator))
+        loss = self._loss(judged, places.rebuilt, batch.kind)
+        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(real))
+        return loss
+
+    def _loss(self, judged: Judgement, rebuilt: Tensor, kind: Tensor) -> Tensor:
+        """Each place real or rebuilt; the whole, where it is one of the two; and which reconstruction it was."""
+        odds, count = judged.map.float(), len(kind)
+        label = adaptive_avg_pool2d(rebuilt[:, None], (odds.shape[1], odds.shape[2]))[:, 0]
+        share = rebuilt.mean(dim=(1, 2))
+        loss = binary_cross_entropy_with_logits(odds, label)
+        pure = (share == 0) | (share == 1)
+        if pure.any():
+            loss = loss + binary_cross_entropy_with_logits(judged.odds.float()[pure], share[pure])
+        mostly = share[count:] > 0.5
+        if mostly.any():
+            named = cross_entropy(judged.kinds[count:].float()[mostly], kind[mostly])
+            loss = loss + self._config.kind_weight * named
         return loss
 
     def validation_step(self, batch: Pair, _index: int) -> None:
