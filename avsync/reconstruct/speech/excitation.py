@@ -32,6 +32,11 @@ def pulse_train(pitch: Pitch, hop: int, length: int) -> NDArray[np.float64]:
     return pulses[_TAPS : _TAPS + length]
 
 
+def polarity(rng: np.random.Generator) -> float:
+    """Return 1 or -1: microphones turn waves upside down or not, and so must pulses that all point one way."""
+    return float(rng.choice((-1.0, 1.0)))
+
+
 def dispersion(rng: np.random.Generator, bins: int) -> NDArray[np.float64]:
     """Return phases at evenly spaced frequencies from 0 to 8 kHz, [bins], that delay each by a random ±1.5 ms.
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import lfilter, lfiltic
 
-from avsync.reconstruct.speech.excitation import dispersed, pulse_train
+from avsync.reconstruct.speech.excitation import dispersed, polarity, pulse_train
 from avsync.reconstruct.speech.pitch import at_bins, find_pitch
 from avsync.reconstruct.speech.stft import frames, hann, overlap_add
 
@@ -33,7 +33,7 @@ def vocoder(waveform: NDArray[np.float32], rng: np.random.Generator) -> NDArray[
     size = next_fast_len(2 * hop + 512)
     response = gains[:, None] / rfft(filters, size, axis=1)
     shares = at_bins(pitch.voicing, response.shape[1])
-    train = pulse_train(pitch, hop, len(waveform))
+    train = pulse_train(pitch, hop, len(waveform)) * polarity(rng)
     pulses = _windowed_spectrum(dispersed(train, rng) if rng.random() < 0.5 else train, hop, size)
     noise = _windowed_spectrum(rng.standard_normal(len(waveform)), hop, size)
     pieces = irfft((pulses * np.sqrt(shares) + noise * np.sqrt(1 - shares)) * response, size, axis=1)

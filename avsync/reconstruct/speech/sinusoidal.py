@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.fft import irfft, rfft
 
 from avsync.media import RATE
-from avsync.reconstruct.speech.excitation import dispersion
+from avsync.reconstruct.speech.excitation import dispersion, polarity
 from avsync.reconstruct.speech.pitch import at_bins, find_pitch
 from avsync.reconstruct.speech.stft import STFT, frames, hann, overlap_add
 
@@ -64,7 +64,7 @@ def harmonic_noise(waveform: NDArray[np.float32], rng: np.random.Generator) -> N
     elif kind == 2:
         phases = phases + np.interp(place, np.arange(_FFT // 2 + 1), dispersion(rng, _FFT // 2 + 1))
     harmonics = _synthesised(frequencies, amplitudes, phases, hop, len(waveform))
-    return harmonics + _noise(envelope * (1 - shares), hop, len(waveform), rng)
+    return polarity(rng) * harmonics + _noise(envelope * (1 - shares), hop, len(waveform), rng)
 
 
 def _peaks(

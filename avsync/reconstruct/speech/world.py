@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from avsync.errors import UsageError
 from avsync.media import RATE
+from avsync.reconstruct.speech.excitation import polarity
 
 _PERIODS = (5.0, 10.0)  # ms between frames
 _ENVELOPE_VALUES = (24, 61)  # of a coded envelope: 24 to 60, as in statistical synthesis
@@ -22,7 +23,7 @@ def world(waveform: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np
         UsageError: pyworld is not installed.
     """
     f0, envelope, aperiodicity, period = _analysed(waveform, rng)
-    return _synthesised(f0, envelope, aperiodicity, period, len(waveform))
+    return polarity(rng) * _synthesised(f0, envelope, aperiodicity, period, len(waveform))
 
 
 def world_coded(waveform: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -40,7 +41,8 @@ def world_coded(waveform: NDArray[np.float32], rng: np.random.Generator) -> NDAr
     if spread > 0.1:
         coded, bands = (np.ascontiguousarray(gaussian_filter1d(values, spread, axis=0)) for values in (coded, bands))
     envelope = pyworld.decode_spectral_envelope(coded, RATE, size)
-    return _synthesised(f0, envelope, pyworld.decode_aperiodicity(bands, RATE, size), period, len(waveform))
+    aperiodicity = pyworld.decode_aperiodicity(bands, RATE, size)
+    return polarity(rng) * _synthesised(f0, envelope, aperiodicity, period, len(waveform))
 
 
 def _analysed(waveform: NDArray[np.float32], rng: np.random.Generator) -> tuple[Any, Any, Any, float]:
