@@ -98,7 +98,7 @@ class Decoder:
         try:
             recording = open_recording(job.record.path, job.record.audio, trim=self.trim, detector=self.faces)
             for chunk in chunks(recording, whole=self.whole):
-                chunk.clip.mouths  # noqa: B018  cropped here, in the worker: they travel with the clip
+                chunk.clip.mouths  # noqa: B018  crop in this process; the crops are pickled with the clip
                 yield Decoded(job.key, chunk)
             yield Finished(job.key, recording.activity, recording.warnings)
         except CannotJudge as refusal:
