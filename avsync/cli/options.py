@@ -12,7 +12,10 @@ from avsync.score.readings import readings_of
 Weights = Annotated[
     Path | None,
     typer.Option(
-        exists=True, dir_okay=False, metavar="FILE", help="A checkpoint (.safetensors) instead of the built-in one."
+        exists=True,
+        dir_okay=False,
+        metavar="FILE",
+        help="A checkpoint (.safetensors) of the lips or of the voice, instead of the built-in one.",
     ),
 ]
 Checks = Annotated[
