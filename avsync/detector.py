@@ -12,6 +12,7 @@ from avsync.checks.measure import Keep, Windows, artefacts, measure
 from avsync.errors import CannotJudge, Reason, UsageError
 from avsync.media import FPS, RATE
 from avsync.recording import Progress, Recording, open_recording
+from avsync.score.calibration import Calibration
 from avsync.score.judge import Judged, fuse, judge_check, judge_track, recording_peak, recording_segments, speakers
 from avsync.score.verdict import Artefacts, CheckResult, TrackVerdict, Verdict
 from avsync.speech import Trim
@@ -130,16 +131,20 @@ class Detector:
         warnings = dict.fromkeys([*recording.warnings, *_damage_warnings(verdict)])
         verdict = replace(verdict, warnings=list(warnings))
         try:
-            results = self._judge_checks(windows, refusals)
+            with_pictures = recording.info.has_video
+            calibration = self._setup.calibration if with_pictures else self._setup.sound_calibration
+            results = self._judge_checks(windows, refusals, calibration)
             if not results:
                 return _refused(verdict, refusals)
-            return self._verdict(verdict, results, refusals, artefacts(windows, keep))
+            return self._verdict(verdict, results, refusals, calibration, artefacts(windows, keep))
         except CannotJudge as refusal:  # a reading that is not a number
             return _refused(verdict, dict.fromkeys(self.checks, refusal))
 
-    def _judge_checks(self, windows: Windows, refusals: dict[str, CannotJudge]) -> Results:
+    def _judge_checks(
+        self, windows: Windows, refusals: dict[str, CannotJudge], calibration: Calibration | None
+    ) -> Results:
         """By check, the faces that have a score. A check that refuses a face is noted in `refusals`."""
-        calibration, results = self._setup.calibration, Results()
+        results = Results()
         for check in self._setup.checks:
             reference = calibration.references[check.name] if calibration else None
             for track, of_track in sorted(windows[check.name].items(), key=lambda item: item[0] or 0):
@@ -154,9 +159,13 @@ class Detector:
         return results
 
     def _verdict(
-        self, verdict: Verdict, results: Results, refusals: dict[str, CannotJudge], kept: dict[int | None, Artefacts]
+        self,
+        verdict: Verdict,
+        results: Results,
+        refusals: dict[str, CannotJudge],
+        calibration: Calibration | None,
+        kept: dict[int | None, Artefacts],
     ) -> Verdict:
-        calibration = self._setup.calibration
         whole = {name: judged[None] for name, judged in results.items() if None in judged}
         tracks = [
             judge_track(track, {**checks, **whole}, calibration, self._level)

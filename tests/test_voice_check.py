@@ -488,6 +488,20 @@ class TestCalibration:
         assert setup.calibration.references["voice"].people.max() == 4
         assert Detector(own).score(sound_file).p_value is not None
 
+    def test_of_speech_alone_beside_the_voice_is_for_files_without_pictures(
+        self, calibrated, tmp_path, monkeypatch, video_file, sound_file
+    ):
+        """Videos are compared with videos, on which all checks were measured; sound alone with sound alone."""
+        records = [spoken(tmp_path, person, number) for number, person in enumerate(people("calibrate", 4))]
+        calibrate(records, load_setup(checks="voice", calibrating=True), tmp_path / "own.safetensors", fewest_people=4)
+        before = {path: Detector(calibrated).score(path).checks["voice"] for path in (video_file, sound_file)}
+        monkeypatch.setitem(loading._EMBEDDED, "voice", tmp_path / "own.safetensors")
+        after = {path: Detector(calibrated).score(path).checks["voice"] for path in (video_file, sound_file)}
+        assert after[video_file] == before[video_file]
+        assert after[sound_file].readings["voice_anomaly"].value == before[sound_file].readings["voice_anomaly"].value
+        assert after[sound_file].anomaly_score != before[sound_file].anomaly_score
+        assert len(load_setup(calibrated).calibration.joint) == 4
+
     def test_in_the_embedded_lips_is_found_for_the_voice_alone(self, calibrated, monkeypatch):
         monkeypatch.setattr("avsync.checks.calibrated.EMBEDDED", calibrated)
         setup = load_setup(checks="voice")

@@ -11,7 +11,7 @@ from avsync.align.aligner import Head
 from avsync.align.cosine import CosineAligner, CosineConfig
 from avsync.checkpoint import EMBEDDED, EMBEDDED_VOICE, Checkpoint, load_checkpoint
 from avsync.checks.backbone import BackboneCheck
-from avsync.checks.calibrated import calibrates, find_calibration
+from avsync.checks.calibrated import calibrates, find_calibration, find_sound_calibration
 from avsync.checks.interface import Check
 from avsync.checks.registry import CHECKS
 from avsync.checks.setup import Setup
@@ -78,7 +78,10 @@ def load_setup(
         if given is not None and not calibrating:
             _refuse_unasked(given, names)
         setup = _with_models(given, names, trim, detector, where)
-    return setup if calibrating else replace(setup, calibration=find_calibration(setup, given))
+    if calibrating:
+        return setup
+    found = find_calibration(setup, given)
+    return replace(setup, calibration=found, sound_calibration=found and find_sound_calibration(setup, found))
 
 
 def _refuse_labelled(checkpoint: Checkpoint, path: Path, *, baselines: bool) -> None:
@@ -109,7 +112,7 @@ def _with_models(
     name = " + ".join(str(model.notes.get("name", _unnamed(model))) for model in models.values())
     hashes = [model.sha256 for model in models.values()]
     together = hashes[0] if len(hashes) == 1 else sha256(" ".join(hashes).encode()).hexdigest()
-    return Setup(loaded, None, faces, trim, None, main, others, name, together)
+    return Setup(loaded, None, None, faces, trim, None, main, others, name, together)
 
 
 def _unnamed(checkpoint: Checkpoint) -> str:
@@ -144,6 +147,7 @@ def _with_backbone(
     return Setup(
         checks=(BackboneCheck(backbone, head.to(device), chosen, store),),
         calibration=None,
+        sound_calibration=None,
         faces=faces,
         trim=trim,
         store=store,

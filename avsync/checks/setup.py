@@ -16,7 +16,8 @@ class Setup:
 
     Attributes:
         checks: in the order in which they are asked.
-        calibration: None if the model was not calibrated for these checks.
+        calibration: of recordings with pictures; None if the model was not calibrated for these checks.
+        sound_calibration: of sound alone.
         faces: finds faces and landmarks.
         trim: what silence is left out.
         store: features made before; None: they are made anew.
@@ -27,6 +28,7 @@ class Setup:
 
     checks: tuple[Check, ...]
     calibration: Calibration | None
+    sound_calibration: Calibration | None
     faces: FaceDetector
     trim: Trim
     store: FeatureStore | None
