@@ -24,8 +24,8 @@ from avsync.voice.interface import VoiceModel, VoiceReading
 # Of 238 windows of real recordings (LibriSpeech, GRID, people who calibrate), 0.8 % lie below 8 dB. White noise as loud
 # as the speech leaves 4 to 7.5 dB, noise 10 dB softer 5 to 17. Music fills the pauses of speech in the same way.
 _MIN_RANGE = 8.0  # dB, of `sound_range`
-# All these windows reach to 6900 Hz, and sampled at 8 kHz to 3900. Through the band of a telephone, 300 to 3400 Hz, 79 %
-# do not reach to 3800. What synthesis leaves lies mostly above, where models learn to look.
+# All these windows reach to 6900 Hz, and sampled at 8 kHz to 3900. Through the band of a telephone, 300 to 3400 Hz,
+# 79 % do not reach to 3800. What synthesis leaves lies mostly above, where models learn to look.
 _MIN_BANDWIDTH = 3800.0  # Hz
 # The most anomalous place: 0.8 s by an eighth of the map's rows.
 _PEAK_SECONDS, _PEAK_PARTS = 0.8, 8
