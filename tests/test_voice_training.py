@@ -16,8 +16,8 @@ from avsync.errors import UsageError
 from avsync.files import sha256_of
 from avsync.reconstruct.neural import VocoderConfig
 from avsync.reconstruct.neural.config import KINDS
+from avsync.reconstruct.pieces import Pieces
 from avsync.reconstruct.speech import load_reconstruction
-from avsync.speech.pieces import Pieces
 from avsync.speech.utterance import LEVEL, Utterance, Utterances
 from avsync.train import train
 from avsync.train.config import (

@@ -14,7 +14,7 @@ from avsync.progress import counting
 from avsync.reconstruct.channel import Chances, Channel
 from avsync.reconstruct.neural.model import VocoderModel
 from avsync.reconstruct.neural.module import VocoderModule
-from avsync.speech.pieces import PiecesData
+from avsync.reconstruct.pieces import PiecesData
 from avsync.speech.utterance import Utterance, read_speech
 from avsync.train.config import (
     VocoderTraining,

@@ -1,4 +1,4 @@
-"""Random pieces of speech for trainings without labels."""
+"""Random pieces of speech, for trainings without labels."""
 
 from collections.abc import Callable, Sequence
 
