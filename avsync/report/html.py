@@ -71,10 +71,11 @@ recording.</li>
 <p>Use a verdict as one indication among others, never as the only evidence against a person.</p>
 <h2>If a real recording is called suspicious</h2>
 <p>That happens to about one real recording in twenty at level 0.05, more often to some people, microphones and
-languages than to others. The result shows that this file is unusual beside the recordings that the model was calibrated with. It
-cannot show who or what made it so. To contest it: have the original file judged instead of a copy from the web; have
-other recordings of the same person with the same device judged, and if they are called suspicious too, the result says
-nothing about this one; look and listen at the seconds that are named; and ask for the p-values and this page.</p>
+languages than to others. The result shows that this file is unusual beside the recordings that the model was calibrated
+with. It cannot show who or what made it so. To contest it: have the original file judged instead of a copy from the
+web; have other recordings of the same person with the same device judged, and if they are called suspicious too, the
+result says nothing about this one; look and listen at the seconds that are named; and ask for the p-values and this
+page.</p>
 </section>"""
 
 _COLUMNS = ("Face", "Seen", "Speech", "Lag")
