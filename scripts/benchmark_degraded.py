@@ -37,8 +37,8 @@ from avsync.datasets.roles import with_role
 from avsync.detector import Detector
 from avsync.errors import AvsyncError
 from avsync.evaluate.metrics import Estimate
-from avsync.workers import run_jobs
 from avsync.score.verdict import Verdict
+from avsync.workers import run_jobs
 
 LEVELS = (0.01, 0.05, 0.1, 0.2)
 

@@ -26,9 +26,9 @@ from avsync.features import hashes as hashes_module
 from avsync.features.chunks import CHUNK_SECONDS, CONTEXT, with_context
 from avsync.features.hashes import HashCache, hash_file
 from avsync.features.shard import checksum
-from avsync.workers import run_jobs
 from avsync.media import FPS
 from avsync.speech import SpeechActivity
+from avsync.workers import run_jobs
 
 
 def piece(frames, start, track=0):

@@ -15,10 +15,10 @@ from avsync.features.decode import Decoded, DecodeJob, Decoder, Finished, Hashed
 from avsync.features.encode import as_kept, encode_chunks
 from avsync.features.hashes import FileHash, HashCache
 from avsync.features.store import FeatureStore
-from avsync.workers import run_jobs
 from avsync.features.writer import StoreWriter
 from avsync.files import content_key
 from avsync.media import FPS
+from avsync.workers import run_jobs
 
 # Frames that are encoded together on a GPU; on a CPU, clips one by one are as fast.
 _GPU_BATCH = 200 * FPS
