@@ -38,7 +38,7 @@ class Model(nn.Module):
 
     Attributes:
         format: names the kind of model in its file, and in `KINDS`.
-        check: the check that asks it, as `avsync.checks.registry` calls it.
+        check: the check that asks it, as `avsync.checks.registry` calls it; "none": none does.
         config: the frozen dataclass the model was built from.
     """
 

@@ -426,6 +426,13 @@ class TestModels:
         with pytest.raises(UsageError, match="a model of the check 'voice', which --checks lips,face does not ask"):
             load_setup(registered, checks="lips,face")
 
+    @pytest.mark.parametrize("calibrating", [False, True])
+    def test_weights_of_no_check_are_refused(self, tmp_path, monkeypatch, calibrating):
+        monkeypatch.setattr(StandIn, "check", "none")
+        path = stand_in_voice.save(tmp_path / "vocoder.safetensors")
+        with pytest.raises(UsageError, match=r"stand-in-voice/1 is no model of a check; name one of the lips"):
+            load_setup(path, checks="lips,face", calibrating=calibrating)
+
     def test_weights_that_learned_from_labelled_fakes_are_a_baseline_and_no_check(self, tmp_path, sound_file):
         path = stand_in_voice.save(tmp_path / "fakes.safetensors", learned_from="labelled fakes")
         for calibrating in (False, True):

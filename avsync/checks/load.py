@@ -75,8 +75,8 @@ def load_setup(
         raise UsageError("the default model has readings and features of its own; name a backbone without its weights")
     else:
         names = _names(checks)
-        if given is not None and not calibrating:
-            _refuse_unasked(given, names)
+        if given is not None:
+            _refuse_unasked(given, names, calibrating=calibrating)
         setup = _with_models(given, names, trim, detector, where)
     if calibrating:
         return setup
@@ -91,12 +91,16 @@ def _refuse_labelled(checkpoint: Checkpoint, path: Path, *, baselines: bool) -> 
         )
 
 
-def _refuse_unasked(given: Checkpoint, names: list[str]) -> None:
-    """Refuse a checkpoint whose model is not asked, and which calibrates nothing that is."""
-    if given.model.check not in [CHECKS[name].model for name in names] and not calibrates(given, names):
+def _refuse_unasked(given: Checkpoint, names: list[str], *, calibrating: bool) -> None:
+    """Refuse a checkpoint of no check, and one whose model is not asked and which calibrates nothing that is."""
+    check = given.model.check
+    if check not in _EMBEDDED:
         raise UsageError(
-            f"--weights: a model of the check '{given.model.check}', which --checks {','.join(names)} does not ask"
+            f"--weights: {given.model.format} is no model of a check; name one of the lips or of the voice"
         )
+    asked = check in [CHECKS[name].model for name in names]
+    if not (asked or calibrating or calibrates(given, names)):
+        raise UsageError(f"--weights: a model of the check '{check}', which --checks {','.join(names)} does not ask")
 
 
 def _with_models(
