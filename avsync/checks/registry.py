@@ -41,5 +41,12 @@ CHECKS: dict[str, CheckInfo] = {
             "the face moves or looks unlike recorded faces",
             "avsync.checks.face:load",
         ),
+        CheckInfo(
+            "voice",
+            "Does this voice sound as microphones record voices?",
+            "the voice sounds unlike recorded speech",
+            "avsync.checks.voice:load",
+            model="voice",
+        ),
     )
 }
