@@ -328,7 +328,7 @@ class TestTerminal:
 
     def test_each_check_has_a_column(self):
         header, _, row = (line.split() for line in printed(print_table, [SUSPICIOUS]).splitlines() if line.strip())
-        assert " ".join(header) == "file verdict face seen speech lag p lips p face p suspicious segments"
+        assert " ".join(header) == "file verdict face seen speech lag p lips p face p segments"
         assert row[-5:] == ["0.0065", "0.4", "0.013", "3.2–4.4", "s"]
 
     def test_a_recording_without_faces_has_a_row_with_dashes(self):

@@ -18,6 +18,7 @@ _STYLES = {"consistent": "green", "suspicious": "bold red", "measured": "cyan", 
 _NUMBERS = ("face", "seen", "speech", "lag")
 # Narrower tables would cut columns off; the terminal breaks longer lines itself.
 _WIDTH = 100
+_NAME = 12  # characters of a file's name that stay in one line
 
 
 def print_verdict(verdict: Verdict, file: TextIO | None = None) -> None:
@@ -39,26 +40,35 @@ def print_table(verdicts: Sequence[Verdict], file: TextIO | None = None) -> None
     """Print a row for every face of every file, to standard output or to `file`."""
     console = Console(file=file)
     console.width = max(console.width, _WIDTH)
-    several = any(len(subjects(verdict)) > 1 for verdict in verdicts)
+    shown = [_shown(verdict) for verdict in verdicts]
+    several = any(len(rows) > 1 for rows in shown)
     caption = Text("* the face that decides the verdict") if several else None
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False, caption=caption, caption_justify="left")
-    table.add_column("file", overflow="fold")
+    longest = max((len(Path(verdict.path).name) for verdict in verdicts), default=0)
+    table.add_column("file", overflow="fold", min_width=min(longest, _NAME))
     table.add_column("verdict", no_wrap=True)
     measured = any(verdict.verdict == "measured" for verdict in verdicts)  # then all with a score are
     checks = check_names(verdicts)
     numbers = _NUMBERS if measured else (*_NUMBERS, *(f"p {printable(name)}" for name in checks), "p")
     for number in numbers:
         table.add_column(number, justify="right", no_wrap=True)
-    table.add_column("readings" if measured else "suspicious segments", overflow="fold")
-    for verdict in verdicts:
+    table.add_column("readings" if measured else "segments", overflow="fold")
+    for verdict, subjects_shown in zip(verdicts, shown, strict=True):
         head = [Text(printable(Path(verdict.path).name)), Text(LABELS[verdict.verdict], _STYLES[verdict.verdict])]
-        marked = len(subjects(verdict)) > 1
-        rows = [_row(subject, None if measured else checks, marked=marked) for subject in subjects(verdict)]
+        marked = len(subjects_shown) > 1
+        rows = [_row(subject, None if measured else checks, marked=marked) for subject in subjects_shown]
         for cells in rows or [("–",) * (len(numbers) + 1)]:
             table.add_row(*head, *map(Text, cells))
             head = [Text(), Text()]
     console.print(table)
     console.file.flush()
+
+
+def _shown(verdict: Verdict) -> list[Subject]:
+    """The faces; and the recording, whose p-values the faces repeat, if it decides or has segments of its own."""
+    return [
+        subject for subject in subjects(verdict) if subject.face is not None or subject.decisive or subject.segments
+    ]
 
 
 def _row(subject: Subject, checks: Sequence[str] | None, *, marked: bool) -> tuple[str, ...]:
