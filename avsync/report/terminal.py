@@ -17,8 +17,8 @@ from avsync.text import printable
 _STYLES = {"consistent": "green", "suspicious": "bold red", "measured": "cyan", "cannot_judge": "yellow"}
 _NUMBERS = ("face", "seen", "speech", "lag")
 # Narrower tables would cut columns off; the terminal breaks longer lines itself.
-_WIDTH = 100
-_NAME = 12  # characters of a file's name that stay in one line
+_WIDTH = 105
+_NAME, _SEGMENT = 12, 10  # characters of a file's name, and of a segment, that stay in one line
 
 
 def print_verdict(verdict: Verdict, file: TextIO | None = None) -> None:
@@ -52,7 +52,7 @@ def print_table(verdicts: Sequence[Verdict], file: TextIO | None = None) -> None
     numbers = _NUMBERS if measured else (*_NUMBERS, *(f"p {printable(name)}" for name in checks), "p")
     for number in numbers:
         table.add_column(number, justify="right", no_wrap=True)
-    table.add_column("readings" if measured else "segments", overflow="fold")
+    table.add_column("readings" if measured else "segments", overflow="fold", min_width=_SEGMENT)
     for verdict, subjects_shown in zip(verdicts, shown, strict=True):
         head = [Text(printable(Path(verdict.path).name)), Text(LABELS[verdict.verdict], _STYLES[verdict.verdict])]
         marked = len(subjects_shown) > 1
