@@ -10,8 +10,8 @@ class DataConfig:
     """Where the clips are and which of them to use.
 
     Attributes:
-        root: folder of a data set of real video (VoxCeleb2 layout).
-        cache: folder of the features computed from the clips; kept between runs.
+        root: folder of a data set of real video (VoxCeleb2 layout), or of real speech by speaker.
+        cache: folder of what is computed from the recordings; kept between runs.
         exclude: globs of speakers to leave out, for example for their licence.
         validation: globs of speakers to validate on; if empty, speakers are drawn at random.
         validation_share: the largest share of the clips that drawn speakers may have together.

@@ -113,7 +113,7 @@ def test_train_then_calibrate_then_score(clips, speakers, tmp_path, monkeypatch)
     assert notes["provenance"]["data"]["trained_on"] == ["id00003", "id00004"]
     for check in notes["calibration"]["checks"].values():
         assert set(check["people"]) == {2}  # id00003 may calibrate, but was trained on
-    result = run("score", clips[0], "--weights", calibrated, "--json")
+    result = run("score", clips[0], "--weights", calibrated, "--checks", "lips,face", "--json")
     assert json.loads(result.stdout)["verdicts"][0]["weights_sha256"] == notes["weights_sha256"]
 
 

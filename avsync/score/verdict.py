@@ -93,8 +93,8 @@ class TrackVerdict:
 
     `lag_ms` is by how much the sound comes after the lips; constant lags are common in real files: reported, not
     punished. None where no check measures it. `checks` has a score for each check of the face. `p_value` is the share
-    of real windows of this length in which the checks together are at least as anomalous, `anomaly_score` the largest
-    of the checks' scores. `segments` are the windows of the face that are suspicious by themselves.
+    of real windows of this length in which the checks together are at least as anomalous, `anomaly_score` ranks beyond
+    them. `segments` are the windows of the face that are suspicious by themselves.
     """
 
     track: int

@@ -139,7 +139,7 @@ KNOWN = {
         ),
         Known(
             "resnet18",
-            "ResNet-18 of ImageNet, a teacher of the voice",
+            "ResNet-18 of ImageNet",
             WEB,
             46_830_571,
             _BSD,
