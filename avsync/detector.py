@@ -45,6 +45,7 @@ class Detector:
 
     Attributes:
         model, weights_sha256: the names of the models joined by " + ", and the hash of their weights.
+        calibration_sha256: the hash of what verdicts are compared with; empty without calibration.
         checks: the names of the checks.
         readings: by check, the names of its readings.
 
@@ -84,6 +85,7 @@ class Detector:
         )
         self._level = level
         self.model, self.weights_sha256 = self._setup.name, self._setup.weights_sha256
+        self.calibration_sha256 = self._setup.calibration_sha256
         self.checks = tuple(check.name for check in self._setup.checks)
         self.readings = {check.name: tuple(reading.name for reading in check.readings) for check in self._setup.checks}
 

@@ -39,7 +39,8 @@ def main() -> None:
     options = _options()
     try:
         detector = Detector(options.weights, checks=options.checks, level=LEVEL, baselines=True)
-        settings = Settings(detector.model, detector.weights_sha256, detector.checks, "default", "dlib", LEVEL)
+        model = (detector.model, detector.weights_sha256, detector.checks)
+        settings = Settings(*model, "default", "dlib", LEVEL, detector.calibration_sha256)
         records = with_role(open_dataset(options.root), "report")
         facts = {**circumstances(), "model": detector.model, "weights_sha256": detector.weights_sha256}
         print(", ".join(f"{name} {fact}" for name, fact in facts.items()), end="\n\n")

@@ -14,7 +14,7 @@ from avsync.score.verdict import CheckResult, CheckScore, TrackVerdict, Verdict
 
 
 class Detector:
-    model, weights_sha256, checks = "toy", "ab" * 32, ("lips", "face")
+    model, weights_sha256, calibration_sha256, checks = "toy", "ab" * 32, "cd" * 32, ("lips", "face")
     readings = {"lips": ("agreement",), "face": ()}  # noqa: RUF012
 
     def __init__(self, weights=None, *, level=0.05, **options):

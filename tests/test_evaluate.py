@@ -260,7 +260,14 @@ class TestVerdictFile:
 
     @pytest.mark.parametrize(
         ("name", "value"),
-        [("weights_sha256", "cd" * 32), ("trim", "paper"), ("level", 0.01), ("checks", ("lips",)), ("faces", "other")],
+        [
+            ("weights_sha256", "cd" * 32),
+            ("calibration_sha256", "cd" * 32),
+            ("trim", "paper"),
+            ("level", 0.01),
+            ("checks", ("lips",)),
+            ("faces", "other"),
+        ],
     )
     def test_other_settings_do_not_mix(self, records, tmp_path, name, value):
         out = tmp_path / "out"

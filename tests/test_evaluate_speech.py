@@ -359,6 +359,7 @@ class TestStored:
 
     def test_command_says_which_protocol_it_takes(self, records, tmp_path, monkeypatch):
         class Toy:
+            calibration_sha256 = ""
             model, weights_sha256, checks = "toy", "", ("voice",)
 
             def __init__(self, *_args, **_options):

@@ -487,6 +487,19 @@ class TestCalibration:
         assert after[sound_file].anomaly_score != before[sound_file].anomaly_score
         assert len(load_setup(calibrated).calibration.joint) == 4
 
+    def test_is_known_by_a_hash_so_that_results_of_two_are_not_mixed(self, calibrated, tmp_path, sound_file):
+        copy = tmp_path / "again.safetensors"
+        copy.write_bytes(calibrated.read_bytes())
+        notes = json.loads(calibrated.with_suffix(".json").read_text())
+        copy.with_suffix(".json").write_text(json.dumps(notes))
+        one, same = load_setup(calibrated), load_setup(copy)
+        assert one.calibration_sha256 == same.calibration_sha256 != ""
+        notes["calibration"]["checks"]["face"]["scores"][0][50] += 0.01
+        copy.with_suffix(".json").write_text(json.dumps(notes))
+        other = load_setup(copy)
+        assert other.weights_sha256 == one.weights_sha256
+        assert other.calibration_sha256 != one.calibration_sha256
+
     def test_in_the_embedded_lips_is_found_for_the_voice_alone(self, calibrated, monkeypatch):
         monkeypatch.setattr("avsync.checks.calibrated.EMBEDDED", calibrated)
         setup = load_setup(checks="voice")

@@ -7,12 +7,11 @@ import torch
 from lightning import LightningModule
 from sklearn.metrics import roc_auc_score
 from torch import Generator, Tensor
-from torch.optim import AdamW
-from torch.optim.lr_scheduler import OneCycleLR
 
 from avsync.align.contrastive import Contrastive
 from avsync.align.lattice import TAU, lattice, mean_over_time
 from avsync.align.losses import SPOKEN, info_nce
+from avsync.align.schedule import one_cycle
 from avsync.align.segments import mixed_seed
 from avsync.config import OptimConfig, SegmentsConfig
 
@@ -91,10 +90,7 @@ class ContrastiveModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW with a one-cycle schedule over the whole training."""
-        optimizer = AdamW(self.parameters(), lr=self._optim.lr, weight_decay=self._optim.weight_decay)
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = OneCycleLR(optimizer, self._optim.lr, total_steps=steps)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return one_cycle(self, self._optim)
 
 
 def retrieval(clips: list[EncodedClip]) -> float:

@@ -1,6 +1,8 @@
 """What recordings are opened and scored with."""
 
+import json
 from dataclasses import dataclass
+from hashlib import sha256
 
 from avsync.checkpoint import Checkpoint
 from avsync.checks.interface import Check
@@ -36,3 +38,9 @@ class Setup:
     others: dict[str, Checkpoint]
     name: str
     weights_sha256: str
+
+    @property
+    def calibration_sha256(self) -> str:
+        """The hash of what verdicts are compared with; empty without calibration."""
+        made = [of.to_dict() for of in (self.calibration, self.sound_calibration) if of is not None]
+        return sha256(json.dumps(made, sort_keys=True).encode()).hexdigest() if made else ""

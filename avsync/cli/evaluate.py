@@ -58,7 +58,8 @@ def evaluate(
         device=device,
         baselines=True,
     )
-    settings = Settings(detector.model, detector.weights_sha256, detector.checks, trim, faces, level)
+    model = (detector.model, detector.weights_sha256, detector.checks)
+    settings = Settings(*model, trim, faces, level, detector.calibration_sha256)
     if protocol is None and (protocol := default_protocol(records)) == "speech":
         typer.echo("No clip has a picture: --protocol speech.")
     with counting("evaluating") as on_progress:

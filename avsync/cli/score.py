@@ -166,8 +166,8 @@ def _stream(
     if output is None or output.suffix.lower() not in SUFFIXES:
         return None
     facts = detector.facts
-    model = {"avsync": version("avsync"), "model": facts.model, "weights_sha256": facts.weights_sha256}
-    known = {**model, "checks": list(facts.checks), **settings}
+    hashes = {"weights_sha256": facts.weights_sha256, "calibration_sha256": facts.calibration_sha256}
+    known = {"avsync": version("avsync"), "model": facts.model, **hashes, "checks": list(facts.checks), **settings}
     return ReportStream(output, facts.checks, facts.readings, known, resume=resume)
 
 

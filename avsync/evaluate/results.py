@@ -28,6 +28,7 @@ class Settings:
         trim: what silence is left out.
         faces: the name of the face detector.
         level: the share of real recordings that may be called suspicious.
+        calibration_sha256: the hash of what verdicts are compared with; empty without calibration.
     """
 
     model: str
@@ -36,6 +37,7 @@ class Settings:
     trim: str
     faces: str
     level: float
+    calibration_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ class Facts:
 
     Attributes:
         model, weights_sha256: the name of the model, and the hash of its weights.
+        calibration_sha256: the hash of what verdicts are compared with; empty without calibration.
         checks: the names of the checks.
         readings: the names of the readings, in the order of the checks.
         network_closed: whether the worker has no network; False where the system offers no way to close it.
@@ -64,6 +65,7 @@ class Facts:
 
     model: str
     weights_sha256: str
+    calibration_sha256: str
     checks: tuple[str, ...]
     readings: tuple[str, ...]
     network_closed: bool
@@ -140,6 +142,7 @@ class Worker:
         return Facts(
             model=given["model"],
             weights_sha256=given["weights_sha256"],
+            calibration_sha256=given["calibration_sha256"],
             checks=tuple(given["checks"]),
             readings=tuple(dict.fromkeys(readings)),
             network_closed=given["network_closed"],

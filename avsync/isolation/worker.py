@@ -30,6 +30,8 @@ _PATHS = ("weights", "features")  # options of the detector that are paths
 
 Send = Callable[[dict[str, Any]], None]
 
+_FACTS = ("model", "weights_sha256", "calibration_sha256", "checks", "readings")  # what is told of the detector
+
 
 def main(parent: int, closed: bool) -> None:
     """Serve the process `parent` until it closes the pipe; `closed`: whether this process has no network."""
@@ -41,7 +43,7 @@ def main(parent: int, closed: bool) -> None:
     _volunteer()
     try:
         detector = _make(order["factory"], order["options"])
-        facts = {name: getattr(detector, name) for name in ("model", "weights_sha256", "checks", "readings")}
+        facts = {name: getattr(detector, name) for name in _FACTS}
     except UsageError as error:
         return send({"usage": str(error)})
     except Exception as error:

@@ -32,11 +32,11 @@ class VocoderModule(LightningModule):
         self.model, self.discriminator = model, SpectrogramDiscriminator()
         self.mels = nn.ModuleList(LogMel(fft, fft // 4, bands) for fft, bands in _RESOLUTIONS)
         self._optim, self._seed = optim, trainer.seed
-        self._steps = trainer.epochs * trainer.steps
+        self._per_epoch, self._steps = trainer.steps, trainer.epochs * trainer.steps
 
     def training_step(self, real: Tensor, index: int) -> None:
         """Take a step of the discriminator and one of the network."""
-        step = self.current_epoch * self._steps // self._epochs() + index
+        step = self.current_epoch * self._per_epoch + index
         torch.manual_seed(self._seed + step)  # of the quantiser's draws; a resumed training draws the same
         generator, discriminator = self._optimizers(step)
         rebuilt, loss = self.model(real)
@@ -62,9 +62,6 @@ class VocoderModule(LightningModule):
             AdamW(self.model.parameters(), self._optim.lr, betas=(0.8, 0.99)),
             AdamW(self.discriminator.parameters(), self._optim.discriminator_lr, betas=(0.8, 0.99)),
         ]
-
-    def _epochs(self) -> int:
-        return self.trainer.max_epochs or 1
 
     def _optimizers(self, step: int) -> tuple[Any, Any]:
         optimizers: Any = self.optimizers()

@@ -7,9 +7,8 @@ from lightning import LightningModule
 from sklearn.metrics import roc_auc_score
 from torch import Generator, Tensor
 from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits, cross_entropy
-from torch.optim import AdamW
-from torch.optim.lr_scheduler import OneCycleLR
 
+from avsync.align.schedule import one_cycle
 from avsync.align.segments import mixed_seed
 from avsync.config import OptimConfig
 from avsync.voice.reconstruction.config import PairsConfig
@@ -68,7 +67,4 @@ class ReconstructionModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW with a one-cycle schedule over the whole training."""
-        optimizer = AdamW(self.parameters(), lr=self._optim.lr, weight_decay=self._optim.weight_decay)
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = OneCycleLR(optimizer, self._optim.lr, total_steps=steps)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return one_cycle(self, self._optim)
