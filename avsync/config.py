@@ -11,6 +11,7 @@ class DataConfig:
 
     Attributes:
         root: folder of a data set of real video (VoxCeleb2 layout), or of real speech by speaker.
+        dataset: name of the data set; empty: it is detected from the folder.
         cache: folder of what is computed from the recordings; kept between runs.
         exclude: globs of speakers to leave out, for example for their licence.
         validation: globs of speakers to validate on; if empty, speakers are drawn at random.
@@ -20,6 +21,7 @@ class DataConfig:
     """
 
     root: str = "???"
+    dataset: str = ""
     cache: str = ".cache/features"
     exclude: list[str] = field(default_factory=list)
     validation: list[str] = field(default_factory=list)

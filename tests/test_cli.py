@@ -21,6 +21,7 @@ from avsync.checks.registry import CHECKS
 from avsync.datasets.registry import DATASETS
 from avsync.datasets.roles import role
 from avsync.errors import Reason, UsageError
+from avsync.face.interface import FACE_DETECTORS
 from avsync.isolation import detector as isolated
 from avsync.report import ReportStream
 from avsync.score.readings import readings_of
@@ -489,6 +490,10 @@ class TestVerbs:
         for verb in ("score", "train", "calibrate", "extract", "evaluate", "demo", "weights"):
             assert import_module(f"avsync.cli.{verb}") is getattr(cli, verb)
             assert run(verb, "--help").exit_code == 0
+
+    def test_help_names_the_face_detectors(self):
+        said = " ".join(run("score", "--help").stdout.split())
+        assert all(name in said for name in FACE_DETECTORS)
 
     def test_help_names_the_checks_the_readings_and_the_data_sets(self):
         words = " ".join(run("score", "--help").stdout.split()) + " ".join(run("calibrate", "--help").stdout.split())

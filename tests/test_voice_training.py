@@ -168,6 +168,10 @@ class TestRecipes:
             train(config)
         assert not (tmp_path / "cache").exists()
 
+    def test_the_data_set_can_be_named(self, data, tmp_path):
+        with pytest.raises(UsageError, match="LibriSpeech"):
+            train(vocoder(replace(data, dataset="librispeech"), tmp_path))
+
     def test_files_that_cannot_be_read_are_left_out_and_counted(self, root, data, tmp_path):
         tree = shutil.copytree(root, tmp_path / "tree")
         (tree / "ann" / "broken.flac").write_bytes(b"not sound")

@@ -44,7 +44,7 @@ Trim = Annotated[
     ),
 ]
 Level = Annotated[float, typer.Option(help="Share of real recordings that may be called suspicious, between 0 and 1.")]
-Faces = Annotated[str, typer.Option(metavar="NAME", help="The face detector.")]
+Faces = Annotated[str, typer.Option(metavar="NAME", help="The face detector: dlib, fan or mesh.")]
 Device = Annotated[
     str | None, typer.Option(metavar="NAME", help="Where networks run: cpu, cuda:1. Default: a GPU if there is one.")
 ]

@@ -34,7 +34,7 @@ def find_clips(config: DataConfig, seed: int, backbone: Backbone, *, whole: bool
     Raises:
         UsageError: fakes in the data, or no clip on one side of the split.
     """
-    records = training_records(Path(config.root), config.exclude)
+    records = training_records(Path(config.root), config.exclude, config.dataset or None)
     _, unseen = split_by_speaker(records, config.validation, config.validation_share, seed)
     clips = _stored(records, config, backbone, whole)
     speakers = {record.speaker for record in unseen}

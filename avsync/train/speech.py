@@ -31,7 +31,7 @@ def find_speech(config: DataConfig, seed: int) -> Split[Utterance]:
     Raises:
         UsageError: fakes in the data, or no file on one side of the split.
     """
-    records = training_records(Path(config.root), config.exclude)
+    records = training_records(Path(config.root), config.exclude, config.dataset or None)
     training, unseen = split_by_speaker(records, config.validation, config.validation_share, seed)
     with counting("reading headers") as on_progress:
         found = []
