@@ -4,7 +4,7 @@ Those of https://github.com/jik876/hifi-gan (MIT licence) are files with one dic
 run. The shape of the network follows from the weights.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,9 +17,8 @@ from torch.nn.functional import leaky_relu, pad
 
 from avsync.errors import UsageError
 from avsync.media import RATE
+from avsync.reconstruct.speech.interface import Rebuild
 from avsync.speech.filterbank import slaney_triangles
-
-Rebuild = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
 
 _RATE = 22_050  # Hz, of the published generators that end at 8 kHz
 _FFT, _HOP, _BANDS, _HIGHEST = 1024, 256, 80, 8000.0

@@ -1,17 +1,14 @@
 """Load a network that rebuilds speech from its checkpoint."""
 
-from collections.abc import Callable
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from avsync.checkpoint import load_checkpoint
 from avsync.errors import UsageError
 from avsync.reconstruct.neural.model import VocoderModel
+from avsync.reconstruct.speech.interface import Rebuild
 
 
-def load_neural(source: str, _device: str) -> Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]:
+def load_neural(source: str, _device: str) -> Rebuild:
     """The `rebuild` of a checkpoint; it runs on the CPU.
 
     Raises:

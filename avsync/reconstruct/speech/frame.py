@@ -6,7 +6,7 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import fftconvolve
 
 from avsync.media import RATE
-from avsync.reconstruct.speech.registry import Rebuild
+from avsync.reconstruct.speech.interface import Rebuild
 from avsync.reconstruct.speech.stft import STFT, hann
 
 # Speech is mirrored by so many samples at both ends, so that frames at the ends are as full as others. The rng adds up

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from avsync.errors import UsageError
 from avsync.media import RATE
-from avsync.reconstruct.speech.registry import Rebuild
+from avsync.reconstruct.speech.interface import Rebuild
 from avsync.weights import ssl_folder
 from avsync.weights.hub_model import blamed_on, read_config, read_json, read_model
 

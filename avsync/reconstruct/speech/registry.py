@@ -4,7 +4,6 @@ To add a kind, write a function and add its line to `RECONSTRUCTIONS`; `docs/add
 weights are files are in `NETWORKS`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -15,9 +14,9 @@ from numpy.typing import NDArray
 
 from avsync.errors import UsageError
 from avsync.files import sha256_of
+from avsync.reconstruct.speech.interface import Rebuild
 
 Family = Literal["phase", "mel", "world", "lpc", "sinusoidal"]
-Rebuild = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
