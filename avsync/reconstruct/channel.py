@@ -155,7 +155,8 @@ def _decoded(file: BytesIO, samples: int) -> Floats:
         blocks = [block.to_ndarray()[0] for frame in source.decode(audio=0) for block in resampler.resample(frame)]
     blocks += [block.to_ndarray()[0] for block in resampler.resample(None)]
     heard = np.concatenate(blocks)[:samples]
-    return np.pad(heard, (0, samples - len(heard))).astype(np.float32)
+    # What a decoder makes louder than full scale is cut off when it is played.
+    return np.pad(heard, (0, samples - len(heard))).clip(-1, 1).astype(np.float32)
 
 
 def _filtered(waveform: Floats, gain: NDArray[np.floating]) -> Floats:
