@@ -18,7 +18,8 @@ from avsync.reconstruct.neural import VocoderConfig
 from avsync.reconstruct.neural.config import KINDS
 from avsync.reconstruct.pieces import Pieces
 from avsync.reconstruct.speech import load_reconstruction
-from avsync.speech.utterance import LEVEL, Utterance, Utterances
+from avsync.speech.level import LEVEL
+from avsync.speech.utterance import Utterance, Utterances
 from avsync.train import train
 from avsync.train.config import (
     VocoderTraining,

@@ -15,6 +15,7 @@ from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import fftconvolve
 
 from avsync.media import RATE
+from avsync.speech.level import gain_to, rms
 
 Floats = NDArray[np.float32]
 Effect = Callable[[Floats], Floats]
@@ -104,7 +105,7 @@ def _noise(rng: np.random.Generator) -> Effect:
     def add(x: Floats) -> Floats:
         white = np.random.default_rng(seed).normal(size=len(x)).astype(np.float32)
         coloured = _filtered(white, np.maximum(_frequencies(len(x)), 50.0) ** (-tilt / 2))
-        return x + coloured * (_rms(x) / _rms(coloured) * np.float32(10 ** (-ratio / 20)))
+        return x + coloured * np.float32(gain_to(rms(x), coloured) * 10 ** (-ratio / 20))
 
     return add
 
@@ -118,13 +119,18 @@ def _cut(rng: np.random.Generator) -> Effect:
 def _bend(rng: np.random.Generator) -> Effect:
     """An amplifier that is driven too far."""
     limit = rng.uniform(*_CLIPPED)
-    return lambda x: (np.tanh(x / (limit * _rms(x))) * (limit * _rms(x))).astype(np.float32)
+
+    def bend(x: Floats) -> Floats:
+        highest = limit * max(rms(x), 1e-6)
+        return np.asarray(np.tanh(x / highest) * highest, np.float32)
+
+    return bend
 
 
 def _level(rng: np.random.Generator) -> Effect:
     """The loudness of the recording."""
-    rms = 10 ** (rng.uniform(*_LEVELS) / 20)
-    return lambda x: (x * (rms / _rms(x))).clip(-1, 1).astype(np.float32)
+    level = 10 ** (rng.uniform(*_LEVELS) / 20)
+    return lambda x: (x * gain_to(level, x)).clip(-1, 1).astype(np.float32)
 
 
 def _codec(rng: np.random.Generator) -> Effect:
@@ -171,7 +177,3 @@ def _frequencies(samples: int) -> NDArray[np.float64]:
 
 def _at_knots(gains: NDArray[np.float64], samples: int) -> NDArray[np.float64]:
     return np.asarray(np.interp(np.log(np.maximum(_frequencies(samples), 1.0)), np.log(_KNOTS), gains), np.float64)
-
-
-def _rms(waveform: Floats) -> np.float32:
-    return np.float32(max(float(np.sqrt(np.square(waveform, dtype=np.float64).mean())), 1e-6))

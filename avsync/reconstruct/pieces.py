@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from avsync.config import PiecesConfig
-from avsync.speech.utterance import LEVEL, Utterance, Utterances
+from avsync.speech.level import LEVEL, gain_to
+from avsync.speech.utterance import Utterance, Utterances
 
 _LOUDER = 0.3  # of pieces, up or down, in powers of ten
 _VALIDATED = 8  # batches of unseen speakers
@@ -45,8 +46,7 @@ class Pieces(Dataset[Tensor]):
         piece = self._utterances.random_piece(self._samples, rng)
         if self._change is not None:
             piece = self._change(piece, rng)
-        level = max(float(np.sqrt(np.mean(np.square(piece)))), 1e-6)
-        gain = LEVEL / level * 10 ** rng.uniform(-_LOUDER, _LOUDER)
+        gain = gain_to(LEVEL, piece) * 10 ** rng.uniform(-_LOUDER, _LOUDER)
         return torch.from_numpy((piece * gain).astype(np.float32))
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from avsync.media import RATE
 from avsync.media.audio import audio_blocks
+from avsync.speech.level import rms
 
-LEVEL = 0.05  # root mean square that networks learn from and are given
 _MAX_SECONDS = 60.0  # of a file; more of one voice teaches little
 _MAX_KEPT = 2 << 30  # bytes of 16-bit sound: 18 hours
 _QUIET = 0.25  # of the loudness of the whole file; pieces that are softer are pauses
@@ -60,11 +60,11 @@ class Utterances:
         files = self._speakers[names[rng.integers(len(names))]]
         whole = self._read(files[rng.integers(len(files))])
         whole = np.tile(whole, -(-samples // len(whole)))
-        enough = _QUIET * _rms(whole)
+        enough = _QUIET * rms(whole)
         for _ in range(10):
             start = rng.integers(len(whole) - samples + 1)
             found = whole[start : start + samples]
-            if _rms(found) > enough:
+            if rms(found) > enough:
                 break
         return np.asarray(found / np.float32(32768), np.float32)
 
@@ -94,7 +94,3 @@ def read_speech(path: Path) -> NDArray[np.float32]:
         if not left:
             break
     return np.concatenate([np.zeros(0, np.float32), *blocks])
-
-
-def _rms(samples: NDArray[np.generic]) -> float:
-    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))

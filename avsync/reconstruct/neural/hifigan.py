@@ -19,6 +19,7 @@ from avsync.errors import UsageError
 from avsync.media import RATE
 from avsync.reconstruct.speech.interface import Rebuild
 from avsync.speech.filterbank import slaney_triangles
+from avsync.speech.level import gain_to
 
 _RATE = 22_050  # Hz, of the published generators that end at 8 kHz
 _FFT, _HOP, _BANDS, _HIGHEST = 1024, 256, 80, 8000.0
@@ -99,7 +100,7 @@ def load_hifigan(source: str, _device: str) -> Rebuild:
 def _played(waveform: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.float32], Fraction, float]:
     rates = (*_RATES, _RATE * float(np.exp(rng.uniform(-_SLOWER, _FASTER))))
     ratio = Fraction(_RATE / RATE * _RATE / rates[rng.integers(len(rates))]).limit_denominator(60)
-    gain = _LEVEL * 10 ** rng.uniform(*_LOUDER) / max(float(np.sqrt(np.mean(np.square(waveform)))), 1e-6)
+    gain = gain_to(_LEVEL, waveform) * 10 ** rng.uniform(*_LOUDER)
     played = resample_poly(waveform * gain, ratio.numerator, ratio.denominator)
     return played.astype(np.float32), ratio, gain
 

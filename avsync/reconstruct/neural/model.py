@@ -11,7 +11,7 @@ from torch import Tensor
 from avsync.checkpoint import Model
 from avsync.reconstruct.neural.config import VocoderConfig
 from avsync.reconstruct.neural.networks import Codec, FourierVocoder, UpsamplingVocoder
-from avsync.speech.utterance import LEVEL
+from avsync.speech.level import LEVEL, gain_to
 
 _ENTRIES = 256
 # Speech is played slower (down to a factor of exp(-0.4): as if recorded at 24 kHz) or a little faster while it is
@@ -51,7 +51,7 @@ class VocoderModel(Model):
         if rng.random() < _OFTEN:
             ratio = Fraction(float(np.exp(rng.uniform(_SLOWEST, _FASTEST)))).limit_denominator(20)
         played = resample_poly(waveform, ratio.denominator, ratio.numerator)
-        gain = LEVEL / max(float(np.sqrt(np.mean(np.square(played)))), 1e-6)
+        gain = gain_to(LEVEL, played)
         rebuilt = self(torch.from_numpy((played * gain).astype(np.float32))[None])[0][0].numpy() / gain
         heard = resample_poly(rebuilt, ratio.numerator, ratio.denominator)[: len(waveform)]
         return np.pad(heard, (0, len(waveform) - len(heard))).astype(np.float32)

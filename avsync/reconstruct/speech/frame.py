@@ -8,6 +8,7 @@ from scipy.signal import fftconvolve
 from avsync.media import RATE
 from avsync.reconstruct.speech.interface import Rebuild
 from avsync.reconstruct.speech.stft import STFT, hann
+from avsync.speech.level import rms
 
 # Speech is mirrored by so many samples at both ends, so that frames at the ends are as full as others. The rng adds up
 # to one step, so that frames do not begin at the same place in every file.
@@ -53,7 +54,7 @@ def _rebuilt(rebuild: Rebuild, waveform: NDArray[np.float32], rng: np.random.Gen
     """Rebuild at most a minute, with the mean and the level it has."""
     mean = waveform.mean(dtype=np.float64) if len(waveform) else 0.0
     changes = waveform - mean
-    level = _level(changes)
+    level = rms(changes)
     if level <= abs(mean) * 1e-6:
         return waveform.astype(np.float64)
     before, after = _MARGIN + rng.integers(_STEP, size=2)
@@ -61,13 +62,9 @@ def _rebuilt(rebuild: Rebuild, waveform: NDArray[np.float32], rng: np.random.Gen
     around = equalised(np.asarray(rebuild(usual, rng), np.float32), usual)
     rebuilt = around[before : before + len(waveform)].astype(np.float64)
     rebuilt -= rebuilt.mean()
-    return rebuilt * (level / max(_level(rebuilt), 1e-30)) + mean
+    return rebuilt * (level / max(rms(rebuilt), 1e-30)) + mean
 
 
 def _long_term(samples: NDArray[np.float32]) -> NDArray[np.float64]:
     power = (np.abs(_LONG_TERM.forward(samples)) ** 2).mean(axis=0, dtype=np.float64)
     return np.asarray(uniform_filter1d(power, _SMOOTH))
-
-
-def _level(samples: NDArray[np.floating]) -> float:
-    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0

@@ -16,6 +16,7 @@ from scipy.signal import resample_poly
 from avsync.files import write_whole
 from avsync.reconstruct.channel import Chances, Channel
 from avsync.reconstruct.speech import identity, load_reconstruction
+from avsync.speech.level import LEVEL, gain_to
 from avsync.speech.utterance import Utterance, Utterances
 from avsync.workers import run_jobs
 
@@ -90,7 +91,7 @@ def make_pairs(
         UsageError: a kind that is not known or misses its package or weights.
         CannotJudge: a file that cannot be read.
     """
-    for kind in kinds:
+    for kind in unique(kinds):
         load_reconstruction(kind)
     said = repr((_VERSION, [file.key for file in files], [identity(kind) for kind in kinds], seed, SAMPLES))
     folder = cache_folder / f"pairs-{sha256(said.encode()).hexdigest()[:16]}"
@@ -148,7 +149,7 @@ def _at_other_speed(speech: Floats, rng: np.random.Generator) -> Floats:
 
 
 def _levelled(speech: Floats) -> Floats:
-    return speech * np.float32(0.05 / max(float(np.sqrt(np.mean(np.square(speech)))), 1e-6))
+    return speech * np.float32(gain_to(LEVEL, speech))
 
 
 def _rounded(speech: Floats) -> NDArray[np.int16]:
