@@ -32,18 +32,17 @@ def find_calibration(setup: Setup, given: Checkpoint | None) -> Calibration | No
     return calibration and _with_their_own(calibration, setup.checks)
 
 
-def find_sound_calibration(setup: Setup, calibration: Calibration) -> Calibration:
+def find_sound_calibration(setup: Setup, given: Checkpoint | None, calibration: Calibration) -> Calibration:
     """What sound without pictures is compared with: the calibration beside the voice's own weights, if it has one.
 
     Recordings of speech alone are mostly cleaner than the sound of videos. So `calibration`, in which the voice was
     measured on videos, counts only if nothing else is there.
     """
     for source in (setup.checkpoint, *setup.others.values()):
-        if source.model.check == "voice" and calibrates(source, ["voice"]):
-            readings = {check.name: check.readings for check in setup.checks if check.name == "voice"}
-            made = Calibration.from_dict(source.notes["calibration"], readings).restricted(["voice"])
-            if made.conditions.trim == setup.trim:
-                return made.completed(calibration)
+        if source.model.check == "voice" and (made := _of_these_models(source, setup, given)):
+            own = made.restricted(["voice"])
+            if own.references and own.conditions.trim == setup.trim:
+                return own.completed(calibration)
     return calibration
 
 

@@ -81,7 +81,7 @@ def load_setup(
     if calibrating:
         return setup
     found = find_calibration(setup, given)
-    return replace(setup, calibration=found, sound_calibration=found and find_sound_calibration(setup, found))
+    return replace(setup, calibration=found, sound_calibration=found and find_sound_calibration(setup, given, found))
 
 
 def _refuse_labelled(checkpoint: Checkpoint, path: Path, *, baselines: bool) -> None:

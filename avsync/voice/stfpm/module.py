@@ -1,5 +1,6 @@
 """Training of the teacher on speech without labels, then of the student that matches it."""
 
+import math
 from typing import Any
 
 import torch
@@ -81,7 +82,7 @@ class StfpmModule(LightningModule):
         first, whole = self._teacher_epochs * self._config.steps, self._config.epochs * self._config.steps
         start, stop = (0, first) if step < first else (first, whole)
         done = (step - start) / max(1, stop - start)
-        cosine = (1 + float(torch.cos(torch.tensor(torch.pi * min(done, 1.0))))) / 2
+        cosine = (1 + math.cos(math.pi * min(done, 1.0))) / 2
         return min(1.0, (step - start + 1) / _WARM_UP) * (_LOWEST + (1 - _LOWEST) * cosine)
 
     def _apart(self, spectrogram: Tensor) -> Tensor:
