@@ -11,13 +11,19 @@ if TYPE_CHECKING:
     from avsync.detector import Detector
     from avsync.score.verdict import Verdict
 
-__all__ = ["Detector", "Verdict"]
+    __version__: str
+
+__all__ = ["Detector", "Verdict", "__version__"]
 
 _HOMES = {"Detector": "avsync.detector", "Verdict": "avsync.score.verdict"}
 
 
 def __getattr__(name: str) -> Any:
     # Imported when asked for: torch takes seconds, and `avsync --help` needs none of it.
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("avsync")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'avsync' has no attribute '{name}'")
