@@ -105,7 +105,7 @@ class Detector:
             keep: what `Verdict.artefacts` shall hold: "lattice" of each face, with the times of its rows and the lag
                 curve, "mouths" of each face, or "voice": the map of the recording as a whole, float32 [F, M], with its
                 frequencies (Hz) and times (s).
-            on_progress: called with the seconds of pictures read, without pictures of sound, and those of the file.
+            on_progress: called with the stage, the seconds it has done, and those of the file.
 
         Raises:
             UsageError: something unknown in `keep`.

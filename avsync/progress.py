@@ -1,12 +1,16 @@
-"""Progress on standard error, if that is a terminal."""
+"""What is told while a file is judged, and the progress bar on standard error, if that is a terminal."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+# What is done with a file, in this order; "drawing" makes the pictures of the report.
+Stage = Literal["opening", "speech", "faces", "voice", "drawing"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 @contextmanager

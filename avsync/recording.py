@@ -15,11 +15,12 @@ from avsync.face.interface import FaceDetector, load_face_detector
 from avsync.files import content_key, sha256_of
 from avsync.media import FPS, CondensedSound, MediaInfo, Sound, StreamFacts, frames, prefetch
 from avsync.media.probe import probe
+from avsync.progress import Stage
 from avsync.speech import SpeechActivity, Trim, speech_activity
 from avsync.watch import FaceWatch
 
 Need = Literal["face", "speech"]  # what a check looks at
-Progress = Callable[[float, float], None]
+Progress = Callable[[Stage, float, float], None]
 
 # Long files are read in clips of at most this length, so that memory does not grow with them.
 CLIP_SECONDS = 30
@@ -90,7 +91,8 @@ class Recording:
         if not heard.has_audio:
             raise CannotJudge(Reason.NO_AUDIO, "the file has no sound")
         condensed = CondensedSound(self.sound)
-        activity = speech_activity(condensed, self.trim)
+        self.tell("speech", 0.0)
+        activity = speech_activity(condensed, self.trim, lambda time: self.tell("speech", time))
         lengths = condensed.true_times(np.array([activity.duration, activity.leading_silence]))
         return replace(
             activity,
@@ -157,8 +159,7 @@ class Recording:
             begin, end = (first + (last - first) * edge // count for edge in (index, index + 1))
             waveform = reader.read(begin * SAMPLES, end * SAMPLES)
             yield SoundClip(begin / FPS, waveform, self.activity.on_frames(begin / FPS, end - begin))
-            if not self.info.has_video:
-                self._on_second(end / FPS)
+            self.tell("voice", end / FPS)
         self._refuse_damage(None)
 
     def _refuse_damage(self, pictures: StreamFacts | None) -> None:
@@ -196,11 +197,12 @@ class Recording:
         self.pictures = StreamFacts()
         self.watch = FaceWatch(self.faces, self.sound.reader(), self.activity)
         shown = prefetch(frames(self.path, start, stop, self.warnings, self.pictures))
-        return self.watch.clips(shown, seconds * FPS, self._on_second if self._on_progress else None)
+        return self.watch.clips(shown, seconds * FPS, lambda time: self.tell("faces", time))
 
-    def _on_second(self, time: float) -> None:
+    def tell(self, stage: Stage, time: float) -> None:
+        """Tell how far (s) a stage is, to whoever asked for it."""
         if self._on_progress:
-            self._on_progress(time, self.info.duration)
+            self._on_progress(stage, time, self.info.duration)
 
 
 def open_recording(
@@ -218,7 +220,7 @@ def open_recording(
         audio: a file with the sound; None: `path` has it.
         trim: what silence is left out (`avsync.speech.speech_activity`).
         detector: finds faces and landmarks; None: the default one.
-        on_progress: called with the seconds of pictures read, without pictures of sound, and those of the file.
+        on_progress: called with the stage, the seconds it has done, and those of the file.
 
     Raises:
         CannotJudge: `unreadable`.

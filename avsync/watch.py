@@ -41,9 +41,7 @@ class FaceWatch:
         self.tracks = self._first = 0  # `_first`: those of trackers before this one
         self._tracker, self._waiting, self._pending = FaceTracker(detector), list[Frame](), _Pending()
 
-    def clips(
-        self, frames: Iterable[Frame], longest: int, on_second: Callable[[float], None] | None = None
-    ) -> Iterator[FaceClip]:
+    def clips(self, frames: Iterable[Frame], longest: int, on_second: Callable[[float], None]) -> Iterator[FaceClip]:
         """Yield the clips of all faces, of at most `longest` frames; `on_second` gets the time about every second."""
         last: float | None = None
         for frame in frames:
@@ -61,8 +59,7 @@ class FaceWatch:
             self._waiting.append(frame)
             if len(self._waiting) == _WAITING:
                 self._look()
-                if on_second:
-                    on_second(frame.time)
+                on_second(frame.time)
             if len(self._pending) == longest:
                 yield from self._pending.clips(self._reader, self._activity)
                 self._pending = _Pending()

@@ -20,14 +20,14 @@ class Detector:
     def __init__(self, weights=None, *, level=0.05, **options):
         self.level = level
 
-    def score(self, path, *, audio=None, on_progress=None):
+    def score(self, path, *, audio=None, keep=(), on_progress=None):
         if not isfile(path):  # noqa: PTH113
             words = "is a directory" if isdir(path) else "no such file"  # noqa: PTH112
             return self.refuse(path, Reason.UNREADABLE, words)
         if path.suffix == ".wav":
             return self.refuse(path, Reason.NO_VIDEO, "the file has no moving picture")
         if on_progress:
-            on_progress(4.0, 8.0)
+            on_progress("faces", 4.0, 8.0)
         p = 0.013 if "dubbed" in path.name else 0.42
         scores = {name: CheckScore(1 - p, p) for name in self.checks}
         track = TrackVerdict(0, 0.2, 7.9, (1, 2, 3, 4), 6.5, 40.0, scores, 1 - p, p)
@@ -82,12 +82,12 @@ class Hostage(Detector):
         super().__init__(**options)
         Hostage.made += 1
 
-    def score(self, path, *, audio=None, on_progress=None):
+    def score(self, path, *, audio=None, keep=(), on_progress=None):
         action, _, argument = path.stem.partition("_")
         getattr(self, action, lambda _: None)(argument)
         if action == "read":
             for second in range(4):
-                on_progress(float(second), 4.0)
+                on_progress("faces", float(second), 4.0)
                 time.sleep(0.2)
         verdict = replace(super().score(path), sha256=f"{os.getpid()} {Hostage.made}")
         return Nonsense() if action == "nonsense" else verdict
@@ -127,6 +127,8 @@ class Hostage(Detector):
 
 
 class Nonsense:
+    figures = None
+
     def to_dict(self):
         return {"schema": "nonsense"}
 

@@ -253,7 +253,7 @@ class TestEnd:
         out = process.stdout.read()
         process.wait()
         shown = os.read(ours, 10_000).decode()
-        assert "scoring 2/2, 1/4 s" in shown
+        assert "scoring 2/2, faces 1/4 s" in shown
         os.close(ours)
         assert out.startswith("a.mp4: consistent")
 

@@ -120,7 +120,24 @@ class TestOneFile:
         seen = []
         with IsolatedDetector() as isolated:
             list(isolated.score_all(files("a.mp4", "read.mp4"), on_progress=lambda *words: seen.append(words)))
-        assert (1, 1.0, 4.0) in seen
+        assert (1, "faces", 1.0, 4.0) in seen
+        assert (0, "opening", 0.0, 0.0) in seen
+
+    def test_giving_up_ends_the_worker_of_that_file_and_no_other(self, files):
+        class GivenUp(Exception):
+            pass
+
+        def give_up(index, stage, seconds, total):
+            raise GivenUp
+
+        with IsolatedDetector(jobs=2) as isolated:
+            others = isolated.score_all(files("a.mp4", "hang_2.mp4", "b.mp4"))
+            next(others)
+            start = time.monotonic()
+            with pytest.raises(GivenUp):
+                list(isolated.score_all(files("hang_50.mp4", "c.mp4"), on_progress=give_up))
+            assert [verdict.verdict for verdict in others] == ["consistent", "consistent"]
+            assert time.monotonic() - start < 20
 
     def test_any_name_arrives_as_it_is(self, tmp_path):
         name = os.fsdecode(b"\xff\xfe \n.mp4") if os.name == "posix" else "речь.mp4"

@@ -158,11 +158,12 @@ class TestSoundClips:
         with pytest.raises(CannotJudge, match=r"^damaged: 20% of the sound cannot be decoded"):
             list(recording.sound_clips())
 
-    def test_tell_how_far_they_are_if_there_are_no_pictures(self, sound_file):
+    def test_tell_how_far_they_are(self, sound_file):
         told = []
         recording = open_recording(sound_file, on_progress=lambda *step: told.append(step))
         list(recording.sound_clips(seconds=3))
-        done, of = zip(*told, strict=True)
+        stages, done, of = zip(*told[-3:], strict=True)
+        assert stages == ("voice",) * 3
         assert list(done) == sorted(done)
         assert done[-1] == pytest.approx(recording.activity.stop, abs=1 / FPS)
         assert of == pytest.approx([9.0] * 3, abs=0.1)

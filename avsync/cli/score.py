@@ -26,7 +26,7 @@ from avsync.cli.options import (
 )
 from avsync.datasets.sound import SOUND_SUFFIXES
 from avsync.errors import UsageError
-from avsync.progress import bar
+from avsync.progress import Stage, bar
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -180,15 +180,15 @@ def _print(verdict: "Verdict", *, as_json: bool, json_lines: bool) -> None:
         print_verdict(verdict)
 
 
-def _shown(progress: "Progress", task: "TaskID", count: int) -> Callable[[int, float, float], None]:
+def _shown(progress: "Progress", task: "TaskID", count: int) -> Callable[[int, Stage, float, float], None]:
     """Return a callback `update(index, seconds, total)` that shows how much of one of `count` files is read.
 
     The bar stands where all files before that one are done.
     """
 
-    def update(index: int, seconds: float, total: float) -> None:
+    def update(index: int, stage: Stage, seconds: float, total: float) -> None:
         share = min(1.0, seconds / total) if total > 0 else 0.0
-        words = f"scoring {index + 1}/{count}, {seconds:.0f}/{total:.0f} s"
+        words = f"scoring {index + 1}/{count}, {stage} {seconds:.0f}/{total:.0f} s"
         progress.update(task, completed=index + share, description=words)
 
     return update

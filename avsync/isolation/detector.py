@@ -1,16 +1,17 @@
 """IsolatedDetector: files in, verdicts out, whatever the files do."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from math import isnan
 from pathlib import Path
 from queue import Empty
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from avsync.errors import CannotJudge, UsageError
 from avsync.isolation.pool import Job, Outcome, Pool, Run
 from avsync.isolation.process import MB, Facts, InternalError, Limits, Worker
+from avsync.progress import Stage
 
 if TYPE_CHECKING:
     from avsync.score.verdict import Verdict
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 FACTORY = "avsync.detector:Detector"
 _EVERY = 0.1  # seconds between two calls of `on_progress`
 
-Progress = Callable[[int, float, float], None]
+Progress = Callable[[int, Stage, float, float], None]
 
 
 class IsolatedDetector:
@@ -64,18 +65,28 @@ class IsolatedDetector:
         """
         return self._pool.facts.result()
 
-    def score_all(self, paths: Sequence[str | Path], *, on_progress: Progress | None = None) -> "Iterator[Verdict]":
+    def score_all(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        keep: Collection[Literal["figures", "media"]] = (),
+        on_progress: Progress | None = None,
+    ) -> "Iterator[Verdict]":
         """Yield a verdict for each file, in the order of `paths`.
+
+        Several threads may each have an iterator. Closing one, or an error in `on_progress`, gives up its files: a
+        worker that judges one is ended and replaced.
 
         Args:
             paths: the files.
-            on_progress: called with the place of a file in `paths`, the seconds read and the seconds of the file, for
-                the files that are read now; in the thread that iterates.
+            keep: what verdicts shall have for the report, as in `Detector.score`. Other arrays stay in the worker.
+            on_progress: called with the place of a file in `paths`, the stage, the seconds it has done and the seconds
+                of the file, for the files that are judged now; about ten times per second, in the thread that iterates.
 
         Raises:
             UsageError, AvsyncError, InternalError: as `facts`.
         """
-        run = Run()
+        run = Run(keep)
         names = [str(path) for path in paths]
         for index, name in enumerate(names):
             self._pool.add(Job(index, name, run))
@@ -87,11 +98,11 @@ class IsolatedDetector:
                         waiting.update([run.outcomes.get(timeout=_EVERY)])
                     except Empty:
                         if on_progress is not None:
-                            for other, seconds in run.reading.copy().items():
-                                on_progress(other, *seconds)
+                            for other, now in run.reading.copy().items():
+                                on_progress(other, *now)
                 yield self._verdict(name, waiting.pop(index))
         finally:
-            self._pool.drop_waiting()
+            self._pool.give_up(run)
 
     def close(self) -> None:
         """End the workers."""

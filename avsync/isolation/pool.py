@@ -1,7 +1,7 @@
 """Several workers, each with a thread that hands it one file after another."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from avsync.errors import CannotJudge
 from avsync.isolation.process import Facts, Worker, WorkerDied
+from avsync.progress import Stage
 
 if TYPE_CHECKING:
     from avsync.score.verdict import Verdict
@@ -24,13 +25,17 @@ class Run:
     """Files that belong together.
 
     Attributes:
+        keep: what is asked for beside the verdicts (`avsync.checks.measure.Keep`).
         outcomes: the place of a file among them, and its outcome, as they come.
-        reading: by place of a file that is read now, the seconds read and those of the file.
+        reading: by place of a file that is read now, the stage, the seconds it has done, and those of the file.
+        given_up: whether nobody waits for the files any more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keep: Collection[str] = ()) -> None:
+        self.keep = tuple(keep)
         self.outcomes: SimpleQueue[tuple[int, Outcome]] = SimpleQueue()
-        self.reading: dict[int, tuple[float, float]] = {}
+        self.reading: dict[int, tuple[Stage, float, float]] = {}
+        self.given_up = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class Pool:
         self._start = start
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._workers = set[Worker]()
+        self._at_work: dict[Worker, Run] = {}
         self._lock, self._closed = Lock(), Event()
         # The kernel kills a worker when the thread that started it ends, so these threads last as long as the pool.
         self._slots = [Thread(target=self._serve, args=(slot == 0,), daemon=True) for slot in range(jobs)]
@@ -64,16 +70,20 @@ class Pool:
         """Have a file judged: its outcome goes to the outcomes of its run."""
         self._jobs.put(job)
 
-    def drop_waiting(self) -> None:
-        """Forget the files that no worker has begun."""
-        with suppress(Empty):
-            while True:
-                self._jobs.get_nowait()
+    def give_up(self, run: Run) -> None:
+        """Forget the files of a run that no worker has begun, and end the workers that judge one."""
+        with self._lock:
+            run.given_up = True
+            for worker, of in self._at_work.items():
+                if of is run:
+                    worker.kill()
 
     def close(self) -> None:
         """End all workers."""
         self._closed.set()
-        self.drop_waiting()
+        with suppress(Empty):
+            while True:
+                self._jobs.get_nowait()
         with self._lock:
             for worker in self._workers:
                 worker.kill()
@@ -91,19 +101,34 @@ class Pool:
                 with suppress(BaseException):  # it is in `facts`
                     worker = self._started()
             while (job := self._jobs.get()) is not None:
+                if job.run.given_up:
+                    continue
                 outcome: Outcome
+                job.run.reading[job.index] = ("opening", 0.0, 0.0)
                 try:
                     if worker is None or not worker.usable:
                         self._end(worker)
                         worker = None
                         worker = self._started()
-                    outcome = _outcome(worker, job)
+                    outcome = self._judge(worker, job)
                 except BaseException as error:
                     outcome = error
                 job.run.reading.pop(job.index, None)
                 job.run.outcomes.put((job.index, outcome))
         finally:
             self._end(worker)
+
+    def _judge(self, worker: Worker, job: Job) -> Outcome:
+        """Have a file judged by a worker that ends when its run is given up."""
+        with self._lock:
+            self._at_work[worker] = job.run
+            if job.run.given_up:
+                worker.kill()
+        try:
+            return _outcome(worker, job)
+        finally:
+            with self._lock:
+                del self._at_work[worker]
 
     def _started(self) -> Worker:
         worker = None
@@ -138,7 +163,7 @@ class Pool:
 
 def _outcome(worker: Worker, job: Job) -> Outcome:
     try:
-        return worker.judge(job.path, lambda *seconds: job.run.reading.update({job.index: seconds}))
+        return worker.judge(job.path, job.run.keep, lambda *now: job.run.reading.update({job.index: now}))
     except WorkerDied as death:
         return CannotJudge(death.reason, death.words)
     except CannotJudge as refusal:

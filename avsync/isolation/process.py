@@ -5,9 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from avsync.errors import AvsyncError, CannotJudge, Reason, UsageError
 from avsync.isolation.memory import memory_of
 from avsync.isolation.worker import MEMORY_STATUS
+from avsync.progress import STAGES, Stage
 
 if TYPE_CHECKING:
     from avsync.score.verdict import Verdict
@@ -28,7 +29,7 @@ _LEAN = 2000
 _START = 600.0
 # What a process may take to end after it closed its pipe.
 _FAREWELL = 5.0
-# No answer is longer (bytes); the verdict on a day of video has a tenth of it.
+# No answer is longer (bytes); the verdict on a day of video has a tenth of it, a proxy of ten minutes about half.
 _LONGEST = 64 * MB
 # numpy starts threads; the network is closed before that.
 _PROGRAM = """
@@ -40,7 +41,7 @@ from avsync.isolation.worker import main
 main(int(sys.argv[2]), closed)
 """
 
-Progress = Callable[[float, float], None]
+Progress = Callable[[Stage, float, float], None]
 
 
 class InternalError(Exception):
@@ -148,8 +149,8 @@ class Worker:
             network_closed=given["network_closed"],
         )
 
-    def judge(self, path: str, on_progress: Progress) -> "Verdict":
-        """Return the verdict on a file.
+    def judge(self, path: str, keep: Sequence[str], on_progress: Progress) -> "Verdict":
+        """Return the verdict on a file, with what is to be kept for the report.
 
         Raises:
             CannotJudge: `out_of_memory`; `crashed`, caused by an InternalError: an error in avsync.
@@ -158,17 +159,17 @@ class Worker:
         size = _size(path)
         with self._lock:
             self._started, self._seconds = monotonic(), self._limits.seconds(0, size)
-        self._send({"path": path})
+        self._send({"path": path, "keep": keep})
         while True:
             match self._receive():
-                case {"progress": [int() | float() as seconds, int() | float() as total]}:
-                    on_progress(seconds, total)
+                case {"progress": [str() as stage, int() | float() as seconds, int() | float() as total]}:
+                    on_progress(_stage(stage), seconds, total)
                 case {"length": int() | float() as length}:
                     with self._lock:
                         self._seconds = self._limits.seconds(length, size)
-                case {"verdict": dict() as verdict}:
+                case {"verdict": dict() as verdict, "figures": (dict() | None) as figures}:
                     self._rest()
-                    return self._checked({**verdict, "path": path})
+                    return self._checked({**verdict, "path": path}, figures)
                 case {"refused": "out_of_memory"}:
                     self.kill()
                     raise CannotJudge(Reason.OUT_OF_MEMORY, self._words(Reason.OUT_OF_MEMORY))
@@ -239,11 +240,14 @@ class Worker:
             message = None
         return message if isinstance(message, dict) else {}
 
-    def _checked(self, data: dict[str, Any]) -> "Verdict":
-        from avsync.score.verdict import Verdict  # numpy takes a while, in which the first worker has begun already
+    def _checked(self, data: dict[str, Any], figures: dict[str, Any] | None) -> "Verdict":
+        # numpy takes a while, in which the first worker has begun already
+        from avsync.score.figures import Figures
+        from avsync.score.verdict import Verdict
 
         try:
-            return Verdict.from_dict(data)
+            drawn = None if figures is None else Figures.from_dict(figures)
+            return replace(Verdict.from_dict(data), figures=drawn)
         except ValueError as error:
             self.kill()
             raise WorkerDied(Reason.CRASHED, "the worker process sent something that is no verdict") from error
@@ -272,6 +276,11 @@ def _status_words(status: int) -> str:
     except ValueError:
         name = f"signal {-status}"
     return f"{name}, perhaps for lack of memory" if name == "SIGKILL" else name
+
+
+def _stage(name: str) -> Stage:
+    """The stage of that name; what a worker makes up is the first."""
+    return next((stage for stage in STAGES if stage == name), STAGES[0])
 
 
 def _size(path: str) -> int:

@@ -3,8 +3,9 @@
 It is given lines of JSON on standard input, and answers with lines of JSON on standard output. JSON, not pickle:
 whoever takes over a worker by a hostile file must not run code in the process that reads its answers.
 
-    in   {"factory", "options", "max_memory", "watched"}, then {"path"} for each file
-    out  {"facts"} or {"usage"} or {"error"}; for each file {"length"}, {"progress"}… and {"verdict"} or {"refused"}
+    in   {"factory", "options", "max_memory", "watched"}, then {"path", "keep"} for each file
+    out  {"facts"} or {"usage"} or {"error"}; for each file {"length"}, {"progress"}… and {"verdict", "figures"} or
+         {"refused"}
 """
 
 import json
@@ -22,6 +23,7 @@ from typing import Any
 from avsync.errors import CannotJudge, UsageError
 from avsync.isolation.memory import memory_of
 from avsync.isolation.traces import report
+from avsync.progress import Stage
 
 # The exit status of a worker that found out itself that it holds too much memory.
 MEMORY_STATUS = 86
@@ -50,7 +52,7 @@ def main(parent: int, closed: bool) -> None:
         return send({"error": report(error)})
     send({"facts": {**facts, "network_closed": closed}})
     for line in orders:
-        _judge(detector, json.loads(line)["path"], send)
+        _judge(detector, **json.loads(line), send=send)
     return None
 
 
@@ -75,11 +77,12 @@ def _make(factory: str, options: dict[str, Any]) -> Any:
     return getattr(import_module(module), name)(**given)
 
 
-def _judge(detector: Any, path: str, send: Send) -> None:
+def _judge(detector: Any, path: str, keep: list[str], send: Send) -> None:
     try:
         send({"length": _length(path)})
-        verdict = detector.score(Path(path), on_progress=_shown(send))
-        send({"verdict": verdict.to_dict()})
+        verdict = detector.score(Path(path), keep=keep, on_progress=_shown(send))
+        figures = None if verdict.figures is None else verdict.figures.to_dict()
+        send({"verdict": verdict.to_dict(), "figures": figures})
     except MemoryError:
         send({"refused": "out_of_memory"})
     except Exception as error:
@@ -99,15 +102,15 @@ def _length(path: str) -> float:
         return 0.0
 
 
-def _shown(send: Send) -> Callable[[float, float], None]:
-    """Return a callback that tells the parent about progress, but not too often."""
-    last = -_EVERY
+def _shown(send: Send) -> Callable[[Stage, float, float], None]:
+    """Return a callback that tells the parent about progress: every stage, but not too often."""
+    last: tuple[Stage | None, float] = (None, 0.0)
 
-    def show(seconds: float, total: float) -> None:
+    def show(stage: Stage, seconds: float, total: float) -> None:
         nonlocal last
-        if monotonic() - last >= _EVERY:
-            last = monotonic()
-            send({"progress": [seconds, total]})
+        if stage != last[0] or monotonic() - last[1] >= _EVERY:
+            last = (stage, monotonic())
+            send({"progress": [stage, seconds, total]})
 
     return show
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from avsync.score.verdict import CheckResult, CheckScore, Segment, TrackVerdict, Verdict
 
-_NESTED = ("checks", "tracks", "artefacts", "box", "segments")
+_NESTED = ("checks", "tracks", "artefacts", "figures", "box", "segments")
 _FILE_COLUMNS = ("schema", *(field.name for field in fields(Verdict) if field.name not in _NESTED))
 _BOX = ("box_left", "box_top", "box_right", "box_bottom")
 # A field of the face that the file has too is prefixed.

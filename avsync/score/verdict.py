@@ -1,14 +1,16 @@
 """The result for one file: typed, versioned, plain data for machines."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avsync.errors import Reason
+from avsync.score.figures import Figures
 
 SCHEMA = "avsync.verdict/2"
+_NOT_IN_JSON = ("artefacts", "figures")
 
 Artefacts = dict[str, NDArray[np.generic]]
 
@@ -118,7 +120,7 @@ class Verdict:
     number (Bonferroni).
 
     `artefacts` has, by track, the arrays that `Detector.score(keep=...)` asked for; None: those of the recording as a
-    whole. They are not part of the JSON form.
+    whole, and `figures` what the report shows, if it was asked for. They are not part of the JSON form.
     """
 
     path: str
@@ -153,6 +155,7 @@ class Verdict:
     model: str = ""
     weights_sha256: str = ""
     artefacts: dict[int | None, Artefacts] = field(default_factory=dict, compare=False, repr=False)
+    figures: Figures | None = field(default=None, compare=False, repr=False)
 
     @property
     def decisive(self) -> TrackVerdict | None:
@@ -161,8 +164,8 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, `schema` first."""
-        plain = asdict(Verdict(**{f.name: getattr(self, f.name) for f in fields(self) if f.name != "artefacts"}))
-        del plain["artefacts"]
+        bare = replace(self, artefacts={}, figures=None)
+        plain = {name: value for name, value in asdict(bare).items() if name not in _NOT_IN_JSON}
         return {"schema": SCHEMA, **plain}
 
     @classmethod

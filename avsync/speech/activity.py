@@ -1,6 +1,7 @@
 """Where in a sound somebody speaks, with silence trimmed, so that detectors cannot use silence as a shortcut."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from math import nan
@@ -67,7 +68,9 @@ class SpeechActivity:
         return self.segments.ravel(), spoken.ravel()
 
 
-def speech_activity(sound: Sound, trim: Trim = "default") -> SpeechActivity:
+def speech_activity(
+    sound: Sound, trim: Trim = "default", on_progress: Callable[[float], None] | None = None
+) -> SpeechActivity:
     """Find the speech in a sound.
 
     The sound is read twice: once for its level, once by the voice detector.
@@ -78,6 +81,7 @@ def speech_activity(sound: Sound, trim: Trim = "default") -> SpeechActivity:
             That gate is set from the energy-weighted level, which does not depend on silence: silence added around a
             clip changes nothing inside it. `paper` is everything from the first sample above 0.0005 (AVH-Align).
             `none` is everything.
+        on_progress: called with the seconds that the voice detector has heard.
 
     Raises:
         CannotJudge: `unreadable`.
@@ -100,7 +104,7 @@ def speech_activity(sound: Sound, trim: Trim = "default") -> SpeechActivity:
     loud = np.flatnonzero(power > level * 10 ** (-_GATE_DB / 10))
     start, stop = int(loud[0]) * _HOP, int(loud[-1] + 1) * _HOP
     gain = float(np.sqrt(10 ** (_TARGET_DB / 10) / level))
-    voiced = _voiced(sound.reader(), start, stop, gain)
+    voiced = _voiced(sound.reader(), start, stop, gain, on_progress)
     return found(_tightened(voiced, power > level * 10 ** (-_EDGE_DB / 10)))
 
 
@@ -139,7 +143,9 @@ def _mean_square(samples: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(np.square(samples, dtype=np.float64).reshape(-1, _HOP).mean(axis=1))
 
 
-def _voiced(reader: AudioReader, start: int, stop: int, gain: float) -> NDArray[np.float64]:
+def _voiced(
+    reader: AudioReader, start: int, stop: int, gain: float, on_progress: Callable[[float], None] | None
+) -> NDArray[np.float64]:
     """Silero's speech segments (s) in samples [start, stop)."""
     from silero_vad import VADIterator
 
@@ -149,6 +155,8 @@ def _voiced(reader: AudioReader, start: int, stop: int, gain: float) -> NDArray[
         samples = torch.from_numpy(reader.read(begin, min(begin + step, stop)) * gain)
         samples = torch.nn.functional.pad(samples, (0, -len(samples) % _CHUNK))
         found += [detector(chunk) for chunk in samples.reshape(-1, _CHUNK)]
+        if on_progress:
+            on_progress(min(begin + step, stop) / RATE)
     edges = [((start + at) / RATE) for event in found if event for at in event.values()]
     if len(edges) % 2:  # the speech lasts to the end
         edges.append(stop / RATE)
