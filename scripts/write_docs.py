@@ -45,7 +45,7 @@ def _checks() -> str:
 
 
 def _readings() -> str:
-    columns = ["reading", "of the", "is", "anomalous", "source or reason"]
+    columns = ["reading", "of the", "in plain words", "exactly", "anomalous", "source or reason"]
     return _table(columns, map(_reading, READINGS.values()))
 
 
@@ -53,7 +53,7 @@ def _reading(reading: Reading) -> list[str]:
     module, _, function = reading.function.partition(":")
     odd = f"when {reading.odd}" if reading.odd else "reported only"
     told = _first_line(getattr(import_module(module, "avsync.score.readings"), function))
-    return [f"`{reading.name}`", reading.of, told, odd, reading.source]
+    return [f"`{reading.name}`", reading.of, reading.meaning, told, odd, reading.source]
 
 
 def _datasets() -> str:

@@ -94,7 +94,7 @@ def eye_opening(clip):
 class EyesCheck:
     name = "eyes"
     needs = ("face", "speech")
-    readings = (Reading("eye_opening", "face", "avsync.checks.eyes:eye_opening", "low", "made up"),)
+    readings = (Reading("eye_opening", "face", "avsync.checks.eyes:eye_opening", "low", "made up", "made up"),)
     ranked_by = "eye_opening"
     lengths = LENGTHS
     counterexample = None
@@ -168,7 +168,7 @@ def crossings(clip):
 class PitchCheck:
     name = "pitch"
     needs = ("speech",)
-    readings = (Reading("crossings", "lattice", "avsync.checks.pitch:crossings", "high", "made up"),)
+    readings = (Reading("crossings", "lattice", "avsync.checks.pitch:crossings", "high", "made up", "made up"),)
     ranked_by = "crossings"
     lengths = LENGTHS
     counterexample = None
@@ -438,7 +438,7 @@ def peak(window):
 
 
 class TestAReading:
-    BRIGHTNESS = Reading("brightness", "face", ".extra:brightness", "low", "made up")
+    BRIGHTNESS = Reading("brightness", "face", ".extra:brightness", "low", "made up", "made up")
 
     def test_of_the_face_is_reported_and_does_not_count_before_calibration(self, monkeypatch, clip, plain):
         monkeypatch.setitem(READINGS, "brightness", self.BRIGHTNESS)
@@ -457,7 +457,7 @@ class TestAReading:
         assert verdict.checks["face"].readings["brightness"].percentile is not None
 
     def test_of_the_lattice_can_be_chosen(self, monkeypatch, clip):
-        monkeypatch.setitem(READINGS, "peak", Reading("peak", "lattice", ".extra:peak", "low", "made up"))
+        monkeypatch.setitem(READINGS, "peak", Reading("peak", "lattice", ".extra:peak", "low", "made up", "made up"))
         verdict = Detector(backbone="temporal", reading="peak").score(clip)
         assert verdict.anomaly_score == -verdict.checks["lips"].readings["peak"].value
 

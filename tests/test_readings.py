@@ -33,6 +33,14 @@ class TestTheRegistry:
         assert reading.name == name
         assert reading.source
 
+    @pytest.mark.parametrize("name", READINGS)
+    def test_every_reading_says_in_plain_words_what_it_measures(self, name):
+        """On one line that goes on after its name and a colon."""
+        meaning = READINGS[name].meaning
+        assert meaning.startswith(("how ", "the "))
+        assert not meaning.endswith(".")
+        assert not {"log", "mean", "deviation", "percentile", "lattice"} & set(meaning.lower().split())
+
     def test_a_reading_is_of_one_source(self):
         others = [reading.name for source in ("view", "voice") for reading in readings_of(source)]
         assert sorted([*FACE_READINGS, *LATTICE_READINGS, *others]) == sorted(READINGS)

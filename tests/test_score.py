@@ -352,7 +352,7 @@ class TestCalibration:
         assert set(again.references) == {"face"}
 
     def test_a_new_reading_is_reported_and_does_not_count(self, calibration):
-        new = Reading("new", "lattice", "lattice:agreement", "low", "made up")
+        new = Reading("new", "lattice", "lattice:agreement", "low", "made up", "made up")
         readings = (*CHECKS["lips"], new)
         again = Calibration.from_dict(calibration.to_dict(), {"lips": readings}).references["lips"]
         values = {**at_share(calibration, 0.5)["lips"], "new": -99.0}
