@@ -80,10 +80,15 @@ class TestRegistry:
             touch(tmp_path / name)
         with pytest.raises(UsageError) as caught:
             open_dataset(tmp_path)
-        expected = " or ".join(f"{dataset.layout} ({dataset.title})" for dataset in DATASETS.values())
         assert str(caught.value) == (
-            f"{tmp_path}: no known data set there; expected {expected}; found 'a\\nb', 'b', 'c', …"
+            f"{tmp_path}: no known data set there; expected a layout that `avsync datasets` lists; "
+            "found 'a\\nb', 'b', 'c', …"
         )
+
+    def test_part_of_a_layout_says_the_whole(self, tmp_path):
+        touch(tmp_path / "1_fake/0.mp4")
+        with pytest.raises(UsageError, match=r"expected 0_real/<clip>\.mp4 and 1_fake/.* \(AVLips\); found '1_fake'$"):
+            open_dataset(tmp_path)
 
     def test_folder_of_parts_called_dev_is_not_enough_for_voxceleb2(self, tmp_path):
         touch(tmp_path / "dev/000001.mp4")
@@ -123,8 +128,8 @@ class TestRegistry:
         monkeypatch.setitem(DATASETS, "lab", lab)
         for name in (None, "lab"):
             assert [record.path for record in open_dataset(tmp_path, name)] == [clip]
-        with pytest.raises(UsageError, match=r"lab\.txt beside <clip>\.mkv \(Lab\)"):
-            open_dataset(make_voxceleb(tmp_path / "none", "ann").parent / "none/dev/mp4")
+        with pytest.raises(UsageError, match=r"no Lab tree there; expected lab\.txt beside <clip>\.mkv; found"):
+            open_dataset(make_voxceleb(tmp_path / "none", "ann"), "lab")
 
 
 class TestFakeAVCeleb:

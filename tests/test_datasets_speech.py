@@ -400,7 +400,7 @@ class TestManifest:
     def test_table_of_something_else_is_no_manifest(self, tmp_path):
         with pytest.raises(UsageError, match="no known data set there"):
             open_dataset(table(tmp_path, "meta.csv", "file,text", "a,b"))
-        with pytest.raises(UsageError, match=r"no table of speech tree there; expected meta\.csv \(path,label"):
+        with pytest.raises(UsageError, match=r"no table of clips tree there; expected meta\.csv \(path,label"):
             open_dataset(tmp_path, "manifest")
 
     def test_the_group_decides_the_role(self, tmp_path):

@@ -10,7 +10,7 @@ from re import fullmatch
 from typing import Literal
 
 from avsync.datasets.asvspoof2019 import KINDS, LABELS
-from avsync.datasets.dataset import Dataset
+from avsync.datasets.dataset import About, Dataset
 from avsync.datasets.record import ClipRecord
 from avsync.datasets.sound import first_folder, labelled_speech
 from avsync.datasets.tables import spaced_rows
@@ -23,6 +23,20 @@ _TABLE = "trial_metadata.txt"
 _PHASE = "eval"
 # DF comes in four archives, each of which unpacks to a folder of its own.
 _PARTS = 4
+_ABOUT = {
+    "LA": About(
+        holds="the systems of ASVspoof 2019 through telephone lines and voice over IP",
+        size="181,566 clips",
+        licence="ODC-BY 1.0",
+        source="https://zenodo.org/records/4837263; the keys from https://www.asvspoof.org/index2021.html",
+    ),
+    "DF": About(
+        holds="more than 100 systems of voice conversion and text-to-speech, through lossy codecs",
+        size="611,829 clips",
+        licence="ODC-BY 1.0",
+        source="https://zenodo.org/records/4835108; the keys from https://www.asvspoof.org/index2021.html",
+    ),
+}
 
 
 def matches(track: Track, root: Path) -> bool:
@@ -101,6 +115,7 @@ def _dataset(track: Track) -> Dataset:
         list_clips=partial(records, track),
         list_split=partial(records, track),
         mixed=frozenset({name, _TABLE, *(f"{name}_part{part:02d}" for part in range(_PARTS))}),
+        about=_ABOUT[track],
     )
 
 

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from avsync.datasets.dataset import Dataset
+from avsync.datasets.dataset import About, Dataset
 from avsync.datasets.record import REAL_TYPE, ClipRecord
 from avsync.datasets.tables import inside
 from avsync.errors import UsageError
@@ -132,4 +132,10 @@ DATASET = Dataset(
     list_clips=records,
     list_split=records,
     fake_folders=frozenset(_CATEGORIES.values()) - {REAL_TYPE},
+    about=About(
+        holds="celebrities of VoxCeleb2 on video, and fakes of their faces, their voices or both",
+        size="500 real and about 21,000 fake clips",
+        licence="on request, by a form",
+        source="https://github.com/DASH-Lab/FakeAVCeleb",
+    ),
 )

@@ -3,7 +3,7 @@
 from pathlib import Path
 from re import fullmatch
 
-from avsync.datasets.dataset import Dataset
+from avsync.datasets.dataset import About, Dataset
 from avsync.datasets.record import ClipRecord
 from avsync.datasets.sound import real_speech, sounds, subfolders
 from avsync.errors import UsageError
@@ -38,4 +38,16 @@ def _parts(root: Path) -> list[Path]:
     return []
 
 
-DATASET = Dataset(name="librispeech", title="LibriSpeech", layout=_LAYOUT, matches=matches, list_clips=records)
+DATASET = Dataset(
+    name="librispeech",
+    title="LibriSpeech",
+    layout=_LAYOUT,
+    matches=matches,
+    list_clips=records,
+    about=About(
+        holds="real read English speech, from audio books",
+        size="1,000 hours of 2,484 people",
+        licence="CC BY 4.0",
+        source="https://www.openslr.org/12",
+    ),
+)

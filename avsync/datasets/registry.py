@@ -6,9 +6,16 @@ from pathlib import Path
 from avsync.datasets import (
     asvspoof2019,
     asvspoof2021,
+    av_deepfake1m,
+    avlips,
+    deepfake_eval_2024,
+    dfdc,
     fake_or_real,
     fakeavceleb,
+    folders,
     in_the_wild,
+    kodf,
+    lav_df,
     librispeech,
     manifest,
     speech,
@@ -26,6 +33,13 @@ DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
         fakeavceleb.DATASET,
+        av_deepfake1m.DATASET,
+        lav_df.DATASET,
+        avlips.DATASET,
+        kodf.DATASET,
+        dfdc.DATASET,
+        deepfake_eval_2024.VIDEO,
+        deepfake_eval_2024.AUDIO,
         voxceleb2.DATASET,
         librispeech.DATASET,
         vctk.DATASET,
@@ -39,6 +53,7 @@ DATASETS: dict[str, Dataset] = {
         fake_or_real.DATASET,
         timit_tts.DATASET,
         manifest.DATASET,
+        folders.DATASET,
     )
 }
 # An error message lists at most this many names of a folder.
@@ -51,15 +66,15 @@ def open_dataset(root: Path, name: str | None = None, split: Path | None = None)
     Args:
         root: the data set's folder.
         name: which of `DATASETS` it is; None detects it from the layout.
-        split: a split table of the data set: only the clips it lists.
+        split: only the clips of a part: the path of a split table, or the name of the part.
 
     Raises:
         UsageError: the name is unknown, the folder has another layout, or (without a name) the layout of no or of
-            several data sets; a table has a mistake; or a split table is given to a data set that has none.
+            several data sets; a table has a mistake; or a split is given to a data set that has none.
     """
     try:
         dataset = _detect(root) if name is None else _named(root, name)
-        if dataset.general and (mark := mark_of_fakes(root)):
+        if _is_real_by_layout(dataset) and (mark := mark_of_fakes(root)):
             raise UsageError(f"{root}: {mark} tells of fakes among what looks like {dataset.title}; give one data set")
         return dataset.records(root, split)
     except OSError as error:
@@ -87,16 +102,33 @@ def _named(root: Path, name: str) -> Dataset:
 
 
 def _detect(root: Path) -> Dataset:
-    matching = [dataset for dataset in DATASETS.values() if not dataset.general and dataset.matches(root)]
-    matching = matching or [dataset for dataset in DATASETS.values() if dataset.general and dataset.matches(root)]
+    matching = [dataset for dataset in DATASETS.values() if dataset.matches(root)]
+    # A particular layout says more than a general one, and that one more than a layout by which all clips are real.
+    rank = {dataset.name: (not dataset.general, not _is_real_by_layout(dataset)) for dataset in matching}
+    matching = [dataset for dataset in matching if rank[dataset.name] == max(rank.values())]
     if not matching:
-        layouts = " or ".join(f"{dataset.layout} ({dataset.title})" for dataset in DATASETS.values())
-        raise UsageError(f"{root}: no known data set there; expected {layouts}; found {_contents(root)}")
+        raise UsageError(f"{root}: no known data set there; expected {_expected(root)}; found {_contents(root)}")
     if len(matching) > 1:
         titles = " and ".join(dataset.title for dataset in matching)
         names = " or ".join(dataset.name for dataset in matching)
         raise UsageError(f"{root}: laid out like {titles}; name the data set: {names}")
     return matching[0]
+
+
+def _is_real_by_layout(dataset: Dataset) -> bool:
+    """Whether a layout that others match as well takes all clips for real."""
+    return dataset.general and not dataset.fake_folders
+
+
+def _expected(root: Path) -> str:
+    """Return the layouts of the data sets of which a folder holds a part, or else where layouts are listed."""
+    there = {path.name.lower() for path in root.iterdir()}
+    parts = [
+        f"{dataset.layout} ({dataset.title})"
+        for dataset in DATASETS.values()
+        if there & {name.lower() for name in dataset.fake_folders | dataset.mixed}
+    ]
+    return " or ".join(parts) or "a layout that `avsync datasets` lists"
 
 
 def _contents(root: Path) -> str:

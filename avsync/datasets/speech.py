@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from avsync.datasets.dataset import Dataset
+from avsync.datasets.dataset import About, Dataset
 from avsync.datasets.record import ClipRecord
 from avsync.datasets.sound import is_sound, real_speech, sounds, subfolders
 from avsync.errors import UsageError
@@ -39,5 +39,13 @@ def _names(root: Path) -> Iterator[Path]:
 
 
 DATASET = Dataset(
-    name="speech", title="speech by speaker", layout=_LAYOUT, matches=matches, list_clips=records, general=True
+    name="speech",
+    title="speech by speaker",
+    layout=_LAYOUT,
+    matches=matches,
+    list_clips=records,
+    general=True,
+    about=About(
+        holds="real speech of your own, or of a corpus that is not in this list",
+    ),
 )

@@ -1,8 +1,10 @@
 """The tables in which data sets list their clips: read row by row, every mistake a UsageError that names the line."""
 
 import csv
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PureWindowsPath
+from typing import Any
 
 from avsync.errors import UsageError
 
@@ -84,3 +86,50 @@ def inside(where: str, text: str) -> tuple[str, ...]:
     if path.anchor or ".." in path.parts or not path.parts:
         raise UsageError(f"{where}: {text!r} is not a path below the data set's folder")
     return path.parts
+
+
+def json_file(path: Path) -> Any:
+    """Return what a JSON file holds.
+
+    Raises:
+        UsageError: it is no such file.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: cannot be read as a JSON file ({error})") from error
+
+
+def json_rows(path: Path, fields: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the entries of a JSON list of objects: the place, for messages, and the object.
+
+    Args:
+        path: the file.
+        fields: those that each object must have; others may be there, too.
+
+    Raises:
+        UsageError: it is no such list, or an object lacks a field.
+    """
+    found = json_file(path)
+    if not isinstance(found, list):
+        raise UsageError(f"{path}: holds no list of clips")
+    for number, row in enumerate(found, 1):
+        where = f"{path.name} entry {number}"
+        missing = [field for field in fields if not isinstance(row, dict) or field not in row]
+        if missing:
+            raise UsageError(f"{where}: {', '.join(missing)} is missing")
+        yield where, row
+
+
+def part_of(split: Path | None, parts: Sequence[str], default: str) -> str:
+    """Return the part of a data set that `split` names, in any letter case; `default` if it is None.
+
+    Raises:
+        UsageError: no part has this name.
+    """
+    if split is None:
+        return default
+    found = next((part for part in parts if part.lower() == str(split).lower()), None)
+    if found is None:
+        raise UsageError(f"unknown split {str(split)!r}; known: {', '.join(parts)}")
+    return found

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from avsync.datasets.dataset import Dataset
+from avsync.datasets.dataset import About, Dataset
 from avsync.datasets.record import ClipRecord
 from avsync.datasets.sound import first_folder, real_speech, sounds
 from avsync.errors import UsageError
@@ -36,4 +36,16 @@ def _wavs(root: Path) -> Path | None:
     return first_folder(root / name for name in _FOLDERS)
 
 
-DATASET = Dataset(name="vctk", title="VCTK", layout=_LAYOUT, matches=matches, list_clips=records)
+DATASET = Dataset(
+    name="vctk",
+    title="VCTK",
+    layout=_LAYOUT,
+    matches=matches,
+    list_clips=records,
+    about=About(
+        holds="real read English speech in many accents",
+        size="44 hours of 110 people",
+        licence="CC BY 4.0",
+        source="https://datashare.ed.ac.uk/handle/10283/3443",
+    ),
+)

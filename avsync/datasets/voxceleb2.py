@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from avsync.datasets.dataset import Dataset
+from avsync.datasets.dataset import About, Dataset
 from avsync.datasets.record import REAL_TYPE, ClipRecord
 from avsync.errors import UsageError
 
@@ -47,4 +47,16 @@ def _record(clip: Path, mp4: Path, aac: Path | None) -> ClipRecord:
     )
 
 
-DATASET = Dataset(name="voxceleb2", title="VoxCeleb2", layout=_LAYOUT, matches=matches, list_clips=records)
+DATASET = Dataset(
+    name="voxceleb2",
+    title="VoxCeleb2",
+    layout=_LAYOUT,
+    matches=matches,
+    list_clips=records,
+    about=About(
+        holds="real talking faces of celebrities, from YouTube",
+        size="1.1 million clips of 6,112 people",
+        licence="metadata CC BY 4.0; the videos belong to their makers",
+        source="https://www.robots.ox.ac.uk/~vgg/data/voxceleb/",
+    ),
+)

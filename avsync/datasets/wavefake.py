@@ -7,7 +7,7 @@ utterance of JSUT.
 
 from pathlib import Path
 
-from avsync.datasets.dataset import Dataset
+from avsync.datasets.dataset import About, Dataset
 from avsync.datasets.record import ClipRecord
 from avsync.datasets.sound import first_folder, labelled_speech, sounds, subfolders
 from avsync.errors import UsageError
@@ -79,4 +79,10 @@ DATASET = Dataset(
     matches=matches,
     list_clips=records,
     fake_folders=frozenset({_GENERATED, *_FOLDERS}),
+    about=About(
+        holds="LJSpeech and JSUT as vocoders rebuilt them; the real speech comes apart",
+        size="196 hours",
+        licence="CC BY-SA 4.0",
+        source="https://zenodo.org/records/5642694",
+    ),
 )
