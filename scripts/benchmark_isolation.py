@@ -23,7 +23,7 @@ from avsync.demo import make_clips
 _SCORE = "from avsync.cli import main; main()"
 _IN_PROCESS = """
 import sys
-from avsync.cli import app
+from avsync.cli import command_line
 from avsync.detector import Detector
 from avsync.report import print_table, print_verdict
 verdict = Detector().score(sys.argv[1])

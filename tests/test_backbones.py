@@ -10,14 +10,14 @@ from tiny import OPTIONS, avhubert_tensors, save_hubert
 from typer.testing import CliRunner
 
 import avsync.calibrate
-from avsync.cli import app
+from avsync.cli import command_line
 from avsync.encoders.registry import Backbone
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
 def run(*words):
-    return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    return CliRunner().invoke(command_line, [str(word) for word in words], catch_exceptions=False)
 
 
 PEOPLE = people("calibrate", 4)
@@ -79,7 +79,7 @@ def test_any_lips_go_with_any_speech_of_the_same_width(tree, published):
 
 
 def run_error(*words):
-    result = CliRunner().invoke(app, [str(word) for word in words])
+    result = CliRunner().invoke(command_line, [str(word) for word in words])
     assert "\n" not in str(result.exception)
     return str(result.exception)
 

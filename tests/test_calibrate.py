@@ -15,7 +15,7 @@ from avsync.calibrate import calibrate
 from avsync.checkpoint import load_checkpoint, save_checkpoint
 from avsync.checks.interface import LENGTHS
 from avsync.checks.load import load_setup
-from avsync.cli import app
+from avsync.cli import command_line
 from avsync.datasets import open_dataset
 from avsync.errors import CannotJudge, UsageError
 from avsync.media import FPS
@@ -357,7 +357,7 @@ class TestWhoCalibrates:
         chosen, others = people("calibrate", 5), people("report", 4)
         roots = tree(*chosen[:4], *others[:3]), make_fakeavceleb(tmp_path, [chosen[4], others[3]])
         words = ["calibrate", *roots, "--weights", weights, "--output", tmp_path / "out.safetensors", "--checks", BOTH]
-        result = CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
+        result = CliRunner().invoke(command_line, list(map(str, words)), catch_exceptions=False)
         assert {record.identity for record in measured} == set(chosen)
         assert {record.label for record in measured} == {"real"}
         assert "5 of 1.5 s, 5 of 2 s" in result.stdout

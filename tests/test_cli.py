@@ -63,7 +63,7 @@ def clips(tmp_path, monkeypatch):
 
 
 def run(*words):
-    return CliRunner().invoke(cli.app, [str(word) for word in words])
+    return CliRunner().invoke(cli.command_line, [str(word) for word in words])
 
 
 def spawn(*words, before="", **options):

@@ -230,9 +230,9 @@ def _options(words):
     """The options of the verb that words begin with."""
     import typer
 
-    from avsync.cli import app
+    from avsync.cli import command_line
 
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(command_line)
     for word in words:
         if not hasattr(command, "commands") or word not in command.commands:
             break

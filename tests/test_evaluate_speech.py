@@ -17,7 +17,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_auc_score, roc_curve
 from typer.testing import CliRunner
 
-from avsync.cli import app
+from avsync.cli import command_line
 from avsync.datasets import ClipRecord
 from avsync.errors import Reason
 from avsync.evaluate import Settings, default_protocol, evaluate, print_tables, to_markdown
@@ -372,11 +372,11 @@ class TestStored:
         lines = ["path,label", *(f"{r.name},{r.label}" for r in records)]
         (tmp_path / "data/meta.csv").write_text("\n".join(lines))
         words = ("evaluate", str(tmp_path / "data"), "--role", "all", "--output", str(tmp_path / "out"))
-        result = CliRunner().invoke(app, words)
+        result = CliRunner().invoke(command_line, words)
         assert result.exit_code == 0, result.output
         assert result.stdout.splitlines()[0] == "No clip has a picture: --protocol speech."
         assert "Synthetic speech against real speech" in result.stdout
-        clips = CliRunner().invoke(app, (*words, "--protocol", "clips"))
+        clips = CliRunner().invoke(command_line, (*words, "--protocol", "clips"))
         assert clips.stdout.splitlines()[0] == "Fakes against real clips"
 
     def test_tables_print(self, capsys):

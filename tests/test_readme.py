@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from avsync.checks.registry import CHECKS
-from avsync.cli import app
+from avsync.cli import command_line
 from avsync.errors import Reason
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +67,7 @@ def run(tmp_path_factory):
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
             patch.setenv("COLUMNS", "100")
-            return CliRunner().invoke(app, command.split()[1:])
+            return CliRunner().invoke(command_line, command.split()[1:])
 
     run(demo)
     _without_sound(folder / "clips" / "in_sync.mp4", folder / "clips" / "silent.mp4")

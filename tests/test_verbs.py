@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import avsync.calibrate
-from avsync.cli import app
+from avsync.cli import command_line
 from avsync.demo import make_clips
 from avsync.demo.voice import speak
 from avsync.evaluate.protocols.clips_summary import SCHEMA
@@ -20,7 +20,7 @@ CONFIG = Path(__file__).parents[1] / "configs" / "default.yaml"
 
 
 def run(*words):
-    return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    return CliRunner().invoke(command_line, [str(word) for word in words], catch_exceptions=False)
 
 
 @pytest.fixture(scope="module")

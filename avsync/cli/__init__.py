@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 WRONG_USAGE, INTERRUPTED, READER_GONE = 2, 130, 141
 
-app = typer.Typer(
+command_line = typer.Typer(
     help="Detect audio-visual deepfakes. Learned from real recordings only.",
     no_args_is_help=True,
     add_completion=False,
@@ -26,8 +26,8 @@ app = typer.Typer(
 )
 # Each verb is a function in the module of its name; importing the functions here would hide the modules.
 for verb in (score.score, train.train, calibrate.calibrate, extract.extract, evaluate.evaluate, demo.demo):
-    app.command()(verb)
-app.add_typer(weights.weights_app, name="weights")
+    command_line.command()(verb)
+command_line.add_typer(weights.weights_app, name="weights")
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
     # Escape the characters of a file name that the terminal cannot show.
     sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app()
+        command_line()
     except (AvsyncError, OSError) as error:  # of OSError: a full disk, a folder without permission
         print(f"avsync: {printable(str(error))}", file=sys.stderr)
         sys.exit(WRONG_USAGE)
@@ -72,7 +72,7 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@command_line.callback()
 def _options(
     show_version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
