@@ -63,6 +63,12 @@ def _datasets() -> str:
     )
 
 
+def _about() -> str:
+    columns = ["name", "holds", "size", "licence", "where to ask for it"]
+    rows = ((f"`{d.name}`", d.about.holds, d.about.size, d.about.licence, d.about.source) for d in DATASETS.values())
+    return _table(columns, ([cell or "–" for cell in row] for row in rows))
+
+
 def _protocols() -> str:
     return _table(["protocol", "does"], ([f"`{name}`", _first_line(run)] for name, run in PROTOCOLS.items()))
 
@@ -100,6 +106,7 @@ def _block(text: str) -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
+    "about": _about,
     "backbones": _backbones,
     "checks": _checks,
     "csv": lambda: CSV_DOCS,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from avsync.cli import main
 from avsync.datasets import DATASETS, ClipRecord, fakeavceleb, open_dataset
 from avsync.datasets.folders import two_folders
 from avsync.datasets.spans import read_spans
@@ -417,3 +418,41 @@ def test_every_data_set_with_fakes_tells_what_it_holds_and_where_to_ask():
     for dataset in DATASETS.values():
         assert dataset.about.holds, dataset.name
         assert dataset.about.source or dataset.name in ("manifest", "folders", "speech"), dataset.name
+
+
+class TestVerbs:
+    def run(self, monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["avsync", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        out, err = capsys.readouterr()
+        return int(caught.value.code or 0), out, err
+
+    def test_datasets_lists_every_data_set(self, monkeypatch, capsys):
+        status, out, _ = self.run(monkeypatch, capsys, "datasets")
+        assert status == 0
+        assert [line.split()[0] for line in out.splitlines() if line[0] != " "] == list(DATASETS)
+        status, out, _ = self.run(monkeypatch, capsys, "datasets", "kodf")
+        headings = [line.split()[0] for line in out.splitlines()]
+        assert (status, headings) == (0, ["kodf", "size", "licence", "source", "layout"])
+
+    def test_unknown_name_is_told(self, monkeypatch, capsys):
+        status, _, err = self.run(monkeypatch, capsys, "datasets", "x")
+        assert (status, err.count("\n")) == (2, 1)
+        assert err.startswith("avsync: unknown data set 'x'; known: fakeavceleb, ")
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ((), "give the folder of a data set, or --real DIR and --fake DIR"),
+            (("a", "--real", "a", "--fake", "a"), "give the folder of a data set, or --real DIR and --fake DIR"),
+            (("--real", "a"), "give the folder of a data set, or --real DIR and --fake DIR"),
+            (("--real", "a", "--fake", "b", "--split", "test"), "--dataset and --split go with the folder of a data"),
+            (("--real", "a", "--fake", "b"), "a: no such folder"),
+        ],
+    )
+    def test_evaluate_takes_a_data_set_or_two_folders(self, tmp_path, monkeypatch, capsys, arguments, message):
+        monkeypatch.chdir(tmp_path)
+        status, _, err = self.run(monkeypatch, capsys, "evaluate", *arguments)
+        assert (status, err.count("\n")) == (2, 1)
+        assert message in err

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avsync.cli import calibrate, demo, evaluate, extract, score, train, weights
+from avsync.cli import app, calibrate, datasets, demo, evaluate, extract, score, train, weights
 from avsync.cli.internal import INTERNAL, tell
 from avsync.errors import AvsyncError
 from avsync.text import printable
@@ -25,8 +25,9 @@ command_line = typer.Typer(
     pretty_exceptions_enable=False,
 )
 # Each verb is a function in the module of its name; importing the functions here would hide the modules.
-for verb in (score.score, train.train, calibrate.calibrate, extract.extract, evaluate.evaluate, demo.demo):
+for verb in (score.score, train.train, calibrate.calibrate, extract.extract, evaluate.evaluate, demo.demo, app.app):
     command_line.command()(verb)
+command_line.command()(datasets.datasets)
 command_line.add_typer(weights.weights_app, name="weights")
 
 

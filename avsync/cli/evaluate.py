@@ -1,27 +1,22 @@
 """avsync evaluate."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from avsync.cli.clips import Fake, Real, RoleOption, Root, Split, chosen_clips
 from avsync.cli.options import Backbone, Checks, Dataset, Device, Faces, Features, Level, Reading, Trim, Weights
 from avsync.progress import counting
 
 
 def evaluate(
-    root: Annotated[Path, typer.Argument(metavar="ROOT", help="The folder of a data set of real and fake clips.")],
+    root: Root = None,
+    real: Real = None,
+    fake: Fake = None,
     dataset: Dataset = None,
-    split: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="Only the clips of a split table of the data set.")
-    ] = None,
-    role: Annotated[
-        Literal["report", "calibrate", "all"],
-        typer.Option(
-            help="Whose real clips are used. By default real clips of people who may have calibrated the model are "
-            "left out, because figures on them are too good. Fakes never calibrate, so all of them are used."
-        ),
-    ] = "report",
+    split: Split = None,
+    role: RoleOption = "report",
     protocol: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="How verdicts are summed up. Default: clips; speech for sound alone."),
@@ -40,12 +35,12 @@ def evaluate(
     device: Device = None,
 ) -> None:
     """Measure how well fakes, of video or of speech alone, are told from real clips."""
-    from avsync.datasets import open_dataset, with_role
+    from avsync.datasets import with_role
     from avsync.detector import Detector
     from avsync.evaluate import Settings, default_protocol, print_tables
     from avsync.evaluate import evaluate as run
 
-    records = with_role(open_dataset(root, dataset, split), role)
+    records = with_role(chosen_clips(root, dataset, split, real, fake), role)
     detector = Detector(
         weights,
         checks=checks,
