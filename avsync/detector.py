@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from avsync.checks.load import load_setup
 from avsync.checks.measure import Keep, Windows, artefacts, measure
 from avsync.errors import CannotJudge, Reason, UsageError
+from avsync.figures import FaceViews, RealScores, draw
 from avsync.media import FPS, RATE
 from avsync.recording import Progress, Recording, open_recording
 from avsync.score.calibration import Calibration
@@ -17,6 +18,10 @@ from avsync.score.judge import Judged, fuse, judge_check, judge_track, recording
 from avsync.score.verdict import Artefacts, CheckResult, TrackVerdict, Verdict
 from avsync.speech import Trim
 
+Kept = Keep | Literal["figures", "media"]
+
+_KEPT = (*get_args(Keep), "figures", "media")
+_DRAWN: tuple[Keep, ...] = ("lattice", "voice")  # arrays that figures are drawn from
 _MIN_FPS = 20  # below, pictures are shown twice on the 25 Hz clock
 _MANY_REPEATS = 0.5
 _LONG_GAP = 0.1  # s of sound; four packets of AAC
@@ -94,7 +99,7 @@ class Detector:
         path: str | Path,
         *,
         audio: Path | None = None,
-        keep: Collection[Keep] = (),
+        keep: Collection[Kept] = (),
         on_progress: Progress | None = None,
     ) -> Verdict:
         """Judge one file. A file that cannot be judged is a verdict too, with its reason; nothing is raised for it.
@@ -104,14 +109,17 @@ class Detector:
             audio: a file with the sound; None: `path` has it.
             keep: what `Verdict.artefacts` shall hold: "lattice" of each face, with the times of its rows and the lag
                 curve, "mouths" of each face, or "voice": the map of the recording as a whole, float32 [F, M], with its
-                frequencies (Hz) and times (s).
+                frequencies (Hz) and times (s). "figures" makes `Verdict.figures`, what the report shows; "media" also a
+                small copy of the recording in it.
             on_progress: called with the stage, the seconds it has done, and those of the file.
 
         Raises:
             UsageError: something unknown in `keep`.
         """
-        if unknown := set(keep).difference(get_args(Keep)):
-            raise UsageError(f"keep: unknown {', '.join(sorted(unknown))}; known: {', '.join(get_args(Keep))}")
+        if unknown := set(keep).difference(_KEPT):
+            raise UsageError(f"keep: unknown {', '.join(sorted(unknown))}; known: {', '.join(_KEPT)}")
+        arrays = [name for name in get_args(Keep) if name in keep]
+        views = FaceViews() if {"figures", "media"}.intersection(keep) else None
         verdict = Verdict(
             path=str(path),
             verdict="cannot_judge",
@@ -128,19 +136,28 @@ class Detector:
             return _refused(verdict, dict.fromkeys(self.checks, refusal))
         if self._setup.store is not None:
             self._setup.store.recall(recording)
-        windows, refusals = measure(recording, self._setup.checks, keep)
+        wanted = arrays if views is None else {*arrays, *_DRAWN}
+        windows, refusals = measure(recording, self._setup.checks, wanted, views.add if views else None)
         verdict = replace(verdict, **_speech_facts(recording), **_damage_facts(recording))
         warnings = dict.fromkeys([*recording.warnings, *_damage_warnings(verdict)])
         verdict = replace(verdict, warnings=list(warnings))
+        calibration = self._setup.calibration if recording.info.has_video else self._setup.sound_calibration
+        results = Results()
         try:
-            with_pictures = recording.info.has_video
-            calibration = self._setup.calibration if with_pictures else self._setup.sound_calibration
             results = self._judge_checks(windows, refusals, calibration)
-            if not results:
-                return _refused(verdict, refusals)
-            return self._verdict(verdict, results, refusals, calibration, artefacts(windows, keep))
+            if results:
+                verdict = self._verdict(verdict, results, refusals, calibration, artefacts(windows, arrays))
+            else:
+                verdict = _refused(verdict, refusals)
         except CannotJudge as refusal:  # a reading that is not a number
-            return _refused(verdict, dict.fromkeys(self.checks, refusal))
+            verdict = _refused(verdict, dict.fromkeys(self.checks, refusal))
+        if views is not None:
+            recording.tell("drawing", recording.info.duration)
+            real = self._real_scores(results, verdict, calibration)
+            drawn = artefacts(windows, _DRAWN)
+            figures = draw(recording, verdict, views, drawn, real, media="media" in keep)
+            verdict = replace(verdict, figures=figures)
+        return verdict
 
     def _judge_checks(
         self, windows: Windows, refusals: dict[str, CannotJudge], calibration: Calibration | None
@@ -199,6 +216,20 @@ class Detector:
             artefacts=kept,
         )
 
+    def _real_scores(
+        self, results: Results, verdict: Verdict, calibration: Calibration | None
+    ) -> dict[str, RealScores]:
+        """By check, what real windows as long as those of the decisive face, or of the recording, score."""
+        found = {}
+        for check in self._setup.checks:
+            of_check = results.get(check.name, {})
+            judged = of_check.get(None) or of_check.get(verdict.decisive_track)
+            if judged is not None and calibration is not None:
+                reference, seconds = calibration.references[check.name], judged.seconds
+                ranked = tuple(reference.real_reading(check.ranked_by, share, seconds) for share in (0.5, 0.95))
+                found[check.name] = RealScores(reference.real_scores(seconds), ranked)
+        return found
+
 
 def _by_track(results: Results) -> dict[int, dict[str, Judged]]:
     tracks: dict[int, dict[str, Judged]] = defaultdict(dict)
@@ -223,7 +254,7 @@ def _check_result(
         return CheckResult(windows=windows, reason=refusal.reason, detail=refusal.detail)
     said = score.score
     segments, peak = (recording_segments(whole, level), recording_peak(whole)) if whole else ([], None)
-    return CheckResult(said.anomaly_score, said.p_value, said.readings, windows, segments, peak)
+    return CheckResult(said.anomaly_score, said.p_value, said.readings, windows, segments, peak, score.people)
 
 
 def _refused(verdict: Verdict, refusals: dict[str, CannotJudge]) -> Verdict:

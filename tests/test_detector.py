@@ -294,8 +294,8 @@ class TestScoring:
     def test_it_tells_how_far_it_is(self, detector, demo):
         told = []
         detector.score(demo[0], on_progress=lambda *step: told.append(step))
-        assert list(dict.fromkeys(stage for stage, _, _ in told)) == ["speech", "faces", "voice"]
-        for stage in ("speech", "faces", "voice"):
+        assert list(dict.fromkeys(stage for stage, _, _ in told)) == ["speech", "faces"]
+        for stage in ("speech", "faces"):
             done, of = zip(*[(done, of) for name, done, of in told if name == stage], strict=True)
             assert list(done) == sorted(set(done))
             assert of == pytest.approx([SECONDS] * len(of), abs=0.1)

@@ -1,7 +1,7 @@
 """Ask checks of a recording: the windows of every face, in one pass for checks that look at the same clips."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from avsync.recording import Recording
 from avsync.score.verdict import Artefacts
 from avsync.score.windows import SHORTEST, WindowScore
 
-Keep = Literal["lattice", "mouths", "voice"]
+Keep = Literal["lattice", "mouths", "voice"]  # arrays
 Windows = dict[str, dict[int | None, list[WindowScore]]]  # by check and face; None: the recording as a whole
 
 _ARRAYS: dict[Keep, tuple[str, ...]] = {
@@ -33,9 +33,15 @@ _LARGE: tuple[tuple[Keep, frozenset[str]], ...] = (
 
 
 def measure(
-    recording: Recording, checks: Sequence[Check], keep: Collection[Keep]
+    recording: Recording,
+    checks: Sequence[Check],
+    keep: Collection[Keep],
+    on_clip: Callable[[Any], None] | None = None,
 ) -> tuple[Windows, dict[str, CannotJudge]]:
-    """The windows of every check, and for each check the reason if none of them has a score."""
+    """The windows of every check, and for each check the reason if none of them has a score.
+
+    `on_clip` gets every clip that goes by.
+    """
     windows: Windows = {check.name: defaultdict(list) for check in checks}
     refusals: dict[str, CannotJudge] = {}
     for clips, group in by_clips(checks).items():
@@ -44,6 +50,8 @@ def measure(
             recording.require(*{need for check in group for need in check.needs})
             for clip in clips(recording):
                 longest = max(longest, len(clip))
+                if on_clip:
+                    on_clip(clip)
                 for name, window in _measured(group, clip):
                     windows[name][window.track].append(_kept(window, keep))
             refusal = _too_little(longest, faces=any("face" in check.needs for check in group))

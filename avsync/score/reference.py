@@ -108,6 +108,19 @@ class Reference:
         """Conformal: the share of real windows of that length that score at least as high, this one counted in."""
         return conformal(score, self.scores, self.seconds, self.people, seconds)
 
+    def people_at(self, seconds: float) -> float:
+        """Of how many people there are real windows of that length, interpolated between the lengths measured."""
+        return float(np.interp(seconds, self.seconds, self.people))
+
+    def real_scores(self, seconds: float) -> Floats:
+        """What real windows of that length score, as `log_p`: [101] at shares 0, 0.01 … 1."""
+        table = at_length(self.scores, self.seconds, seconds)
+        return smooth_log_p(table, table)
+
+    def real_reading(self, name: str, share: float, seconds: float) -> float:
+        """The value of a reading below which this share of real windows of that length lie."""
+        return float(np.interp(share, SHARES, at_length(self.readings[name], self.seconds, seconds)))
+
     def log_p(self, score: float, seconds: float) -> float:
         """-log10 of a smooth p-value, which also ranks scores above every real one."""
         return float(smooth_log_p(checked("a score", score), at_length(self.scores, self.seconds, seconds)))
