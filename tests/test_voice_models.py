@@ -1,5 +1,8 @@
 """The three models of the voice: what they look at, what they say, and how they are kept."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -201,3 +204,14 @@ class TestLinear:
 
 def test_times_are_those_of_the_middle_of_the_frames():
     assert times(3, 3).tolist() == pytest.approx([0.016, 0.016 + HOP / RATE, 0.016 + 2 * HOP / RATE])
+
+
+def test_the_spectrogram_on_no_device_does_not_import_the_compiler_of_pytorch():
+    """It takes a second, which every worker would wait for."""
+    code = (
+        "import sys, torch\n"
+        "from avsync.voice.spectrogram import LogSpectrogram\n"
+        "with torch.device('meta'): LogSpectrogram()\n"
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -19,7 +19,8 @@ class LogSpectrogram(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("window", torch.hann_window(FFT), persistent=False)
+        # On "meta", where checkpoints are measured before they are loaded, it would import PyTorch's compiler: 1 s.
+        self.register_buffer("window", torch.hann_window(FFT, device="cpu"), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Return float32 [B, 212, M] in bels, M = (N - 512) // 128 + 1, of float32 [B, N] at 16 kHz, N at least 512."""
