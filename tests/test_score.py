@@ -463,6 +463,14 @@ class TestJudging:
         assert reading.p_value == lips.reading_p_value("agreement", reading.value, 3.0)
         assert [(s.start, s.end, s.p_value) for s in verdict.segments] == [(7.0, 10.0, verdict.p_value)]
 
+    def test_a_check_tells_how_many_people_it_was_compared_with(self, calibration):
+        """Between the lengths measured the number is interpolated."""
+        readings = at_share(calibration, 0.5)["lips"]
+        reference = replace(calibration.references["lips"], seconds=np.array([2.0, 4.0]), people=np.array([40.0, 20.0]))
+        combined = alone(window_of(readings))
+        assert judge_check(combined, CHECKS["lips"], "agreement", reference).people == 30
+        assert judge_check(combined, CHECKS["lips"], "agreement", None).people is None
+
     def test_every_window_has_its_score_and_p_value(self, calibration):
         parts = [at_share(calibration, share) for share in (0.5, 0.03)]
         lips, checks = calibration.references["lips"], judged_checks(calibration, list(enumerate(parts)))

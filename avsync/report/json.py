@@ -69,6 +69,7 @@ verdicts[]                  one for each file, in the order they were scored
     peak                    of the voice: where its most anomalous window is most anomalous; else null
       start, end            in seconds
       frequency             the middle of the band, in Hz
+    people                  of how many people there are real windows of this length; null without calibration
     reason                  why the check was not asked, as the reason of the file; null if it was asked
     detail                  the reason in words; empty if it was asked
   tracks[]                  one for each face that was judged

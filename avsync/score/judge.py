@@ -26,6 +26,7 @@ class Judged:
         windows: the score of each window.
         raw, seconds: the calibrated score before it becomes a p-value, and the length of its windows (s).
         combined: the windows that it was taken from.
+        people: of how many people there are real windows of this length; None without calibration.
     """
 
     score: CheckScore
@@ -33,6 +34,7 @@ class Judged:
     raw: float
     seconds: float
     combined: Combined
+    people: int | None = None
 
 
 def judge_check(combined: Combined, readings: Sequence[Reading], ranked_by: str, reference: Reference | None) -> Judged:
@@ -56,7 +58,8 @@ def judge_check(combined: Combined, readings: Sequence[Reading], ranked_by: str,
     raw = float(np.average([reference.score(unit.readings, unit.seconds) for unit in units], weights=weights))
     values = {name: _beside_real(name, value, seconds, reference) for name, value in means.items()}
     score = CheckScore(reference.log_p(raw, seconds), reference.p_value(raw, seconds), values)
-    return Judged(score, [_judged_window(w, reference) for w in combined.windows], raw, seconds, combined)
+    judged = [_judged_window(w, reference) for w in combined.windows]
+    return Judged(score, judged, raw, seconds, combined, round(reference.people_at(seconds)))
 
 
 def judge_track(

@@ -76,7 +76,8 @@ class CheckResult:
 
     A check of faces has the score of the decisive face, and the windows of all faces; the suspicious ones are
     `TrackVerdict.segments`. A check of the recording as a whole has its own `segments`, the windows that are suspicious
-    by themselves, and perhaps the `peak` of its most anomalous window.
+    by themselves, and perhaps the `peak` of its most anomalous window. `people` is of how many people there are real
+    windows of this length; None without calibration.
     """
 
     anomaly_score: float | None = None
@@ -85,6 +86,7 @@ class CheckResult:
     windows: list[WindowResult] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
     peak: Peak | None = None
+    people: int | None = None
     reason: Reason | None = None
     detail: str = ""
 
