@@ -30,12 +30,14 @@ class FaceWatch:
         activity: where somebody speaks.
 
     Attributes:
+        size: width and height of the pictures (pixels); zeros before the first.
         shown: which pictures were new.
         frozen: seconds that were left out because the picture stood still.
         tracks: faces that were followed so far, also in pictures that were left out.
     """
 
     def __init__(self, detector: FaceDetector, reader: AudioReader, activity: SpeechActivity) -> None:
+        self.size = (0, 0)
         self.shown, self.frozen = ShownPictures(), 0.0
         self._detector, self._reader, self._activity = detector, reader, activity
         self.tracks = self._first = 0  # `_first`: those of trackers before this one
@@ -48,6 +50,7 @@ class FaceWatch:
             if last is not None and frame.time - last > _GAP:
                 yield from self._end()
             last = frame.time
+            self.size = (frame.image.shape[1], frame.image.shape[0])
             was_still = self.shown.stands_still
             self.shown.add(frame)
             if self.shown.stands_still:

@@ -15,6 +15,7 @@ class CheckInfo:
         name: as options and results call it.
         question: what it asks of a recording.
         finding: what a suspicious recording shows.
+        ordinary_causes: what makes real recordings look so.
         loader: "module:function".
         model: the check whose model it is loaded with, and calibrated for: its own name if it has one.
     """
@@ -22,6 +23,7 @@ class CheckInfo:
     name: str
     question: str
     finding: str
+    ordinary_causes: str
     loader: str
     model: str = "lips"
 
@@ -33,18 +35,21 @@ CHECKS: dict[str, CheckInfo] = {
             "lips",
             "Do these lips and this speech go together?",
             "lip movements do not match the speech",
+            "dubbing, voice-over, translation, singing, a covered or turned mouth, another person speaking",
             "avsync.checks.lips:load",
         ),
         CheckInfo(
             "face",
             "Does this face look and move as cameras record faces?",
             "the face moves or looks unlike recorded faces",
+            "beauty filters, strong compression, an enlarged picture, a face that is hardly moving",
             "avsync.checks.face:load",
         ),
         CheckInfo(
             "voice",
             "Does this voice sound as microphones record voices?",
             "the voice sounds unlike recorded speech",
+            "an echoing room, noise suppression, a telephone, music, strong compression",
             "avsync.checks.voice:load",
             model="voice",
         ),

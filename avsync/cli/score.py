@@ -1,6 +1,6 @@
 """avsync score."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from importlib.metadata import version
@@ -31,7 +31,7 @@ from avsync.progress import Stage, bar
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from avsync.isolation import IsolatedDetector
+    from avsync.isolation import ForReport, IsolatedDetector
     from avsync.report import ReportStream
     from avsync.score.verdict import Verdict
 
@@ -58,6 +58,12 @@ def score(
             "--resume",
             help="Go on with the .jsonl or .csv report of a run that was stopped: files in it that have not changed "
             "are not judged again, nor printed, unless they took too long or too much memory, or crashed.",
+        ),
+    ] = False,
+    embed: Annotated[
+        bool,
+        typer.Option(
+            "--embed", help="Put a small copy of each recording of at most ten minutes into the .html report."
         ),
     ] = False,
     jobs: Jobs = 1,
@@ -101,13 +107,13 @@ def score(
         # The first worker loads the model while these are imported.
         from avsync.report import print_table, to_json, write_report
 
-        _check_outputs(output, as_json=as_json, json_lines=json_lines, resume=resume)
+        _check_outputs(output, as_json=as_json, json_lines=json_lines, resume=resume, embed=embed)
         paths = _inputs(files)
         settings = {"trim": trim, "faces": faces, "level": level}
         with _stream(output, detector, settings, resume=resume) or nullcontext() as stream:
             missing = paths if stream is None else stream.missing(paths)
             verdicts = []
-            for verdict in score_files(missing, detector):
+            for verdict in score_files(missing, detector, _for_page(output, embed=embed)):
                 verdicts.append(verdict)
                 if stream is not None:
                     stream.add(verdict)
@@ -123,11 +129,13 @@ def score(
         exit_with(verdicts, detector)
 
 
-def score_files(paths: Sequence[Path], detector: "IsolatedDetector") -> "Iterator[Verdict]":
-    """Yield a verdict for each path. The progress bar disappears before a verdict is yielded."""
+def score_files(
+    paths: Sequence[Path], detector: "IsolatedDetector", keep: "Collection[ForReport]" = ()
+) -> "Iterator[Verdict]":
+    """Yield a verdict for each path, with what is to be kept. The progress bar disappears before one is yielded."""
     progress = bar()
     task = progress.add_task("scoring", total=len(paths))
-    verdicts = detector.score_all(paths, on_progress=_shown(progress, task, len(paths)))
+    verdicts = detector.score_all(paths, keep=keep, on_progress=_shown(progress, task, len(paths)))
     for done, path in enumerate(paths):
         progress.update(task, completed=done, description=f"scoring {done + 1}/{len(paths)}")
         with progress:
@@ -144,13 +152,15 @@ def exit_with(verdicts: "Iterable[Verdict]", detector: "IsolatedDetector", statu
         raise typer.Exit(1)
 
 
-def _check_outputs(output: Path | None, *, as_json: bool, json_lines: bool, resume: bool) -> None:
+def _check_outputs(output: Path | None, *, as_json: bool, json_lines: bool, resume: bool, embed: bool) -> None:
     """Refuse what cannot be written before the work, not after."""
     from avsync.report.stream import SUFFIXES
     from avsync.report.writer import renderer
 
     if as_json and json_lines:
         raise UsageError("--json and --json-lines: choose one of them")
+    if embed and not _for_page(output, embed=True):
+        raise UsageError("--embed: name a report that ends in .html by --output")
     if resume and (output is None or output.suffix.lower() not in SUFFIXES):
         raise UsageError(f"--resume: name the report of the run that was stopped by --output, {' or '.join(SUFFIXES)}")
     if output is not None:
@@ -169,6 +179,13 @@ def _stream(
     hashes = {"weights_sha256": facts.weights_sha256, "calibration_sha256": facts.calibration_sha256}
     known = {"avsync": version("avsync"), "model": facts.model, **hashes, "checks": list(facts.checks), **settings}
     return ReportStream(output, facts.checks, facts.readings, known, resume=resume)
+
+
+def _for_page(output: Path | None, *, embed: bool) -> "tuple[ForReport, ...]":
+    """Return what a page shows beside the verdicts."""
+    if output is None or output.suffix.lower() != ".html":
+        return ()
+    return ("figures", "media") if embed else ("figures",)
 
 
 def _print(verdict: "Verdict", *, as_json: bool, json_lines: bool) -> None:

@@ -14,7 +14,7 @@ from avsync.score.figures import FaceFigures, Plane, Still
 from avsync.score.verdict import Artefacts
 
 # Bounds of what one face adds to a report, however long it is seen.
-_MOST_TIMES, _MOST_STILLS, MOST_COLUMNS = 600, 6, 1500
+_MOST_STILLS, MOST_COLUMNS = 6, 1500
 # Of the lattice's values: few places fit far better or far worse than all others, and would make the rest one colour.
 _DARKEST, _BRIGHTEST = 5.0, 99.5
 T = TypeVar("T")
@@ -22,22 +22,22 @@ T = TypeVar("T")
 
 def face_figures(track: int, view: FaceView, arrays: Artefacts) -> FaceFigures:
     """Draw one face; `arrays`: its lattice, if a check made one (`avsync.checks.measure.artefacts`)."""
-    boxes, mouth_boxes = (spread(squares, _MOST_TIMES) for squares in (view.boxes, view.mouth_boxes))
-    sheet, columns = _sheet(spread(view.mouths, _MOST_TIMES))
+    times, boxes, mouth_boxes, mouths = zip(*view.looks.values, strict=True)
+    sheet, columns = _sheet(mouths)
     return FaceFigures(
         track=track,
-        times=[round(time, 2) for time in spread(view.times, _MOST_TIMES)],
+        times=[round(time, 2) for time in times],
         boxes=[np.rint(box).astype(int).tolist() for box in boxes],
         mouth_boxes=[np.rint(box).astype(int).tolist() for box in mouth_boxes],
         mouths=jpeg(sheet, small=True),
         mouth_columns=columns,
-        stills=[Still(round(time, 2), jpeg(patch)) for time, patch in spread(view.stills, _MOST_STILLS)],
+        stills=[Still(round(time, 2), jpeg(patch)) for time, patch in _spread(view.stills.values, _MOST_STILLS)],
         lattice=_lattice(arrays) if "lattice" in arrays else None,
         lag_curve=_finite(arrays["lag_curve"]) if "lag_curve" in arrays else [],
     )
 
 
-def spread(values: Sequence[T], most: int) -> list[T]:
+def _spread(values: Sequence[T], most: int) -> list[T]:
     """At most so many values, evenly spread."""
     if len(values) <= most:
         return list(values)

@@ -1,6 +1,6 @@
-"""What is kept of the faces for the report, while their clips go by: little, however long the file is."""
+"""What is kept of the faces for the report, while their clips go by: a bounded amount, however long the file is."""
 
-from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +12,59 @@ from avsync.face.landmarks import LIPS
 from avsync.media import FPS
 
 MOUTH_SIDE = 48  # pixels of a mouth in the report, half of those of the mouth ROI
-_EVERY = FPS // 5  # frames between two views
-_STILL_EVERY = 3 * FPS  # frames between two patches, about one in each window
+# Frames between two views, and between two pictures of the face, until there are too many of them.
+_VIEW_EVERY, _STILL_EVERY = FPS // 5, FPS
+# At most so many are kept of a face; a minute has 300 views.
+_MOST_VIEWS, _MOST_STILLS = 600, 32
 _MOUTH_MARGIN = 1.6  # side of the square about a mouth, in widths of the lips
+T = TypeVar("T")
 
 
-@dataclass
+class Thinned(Generic[T]):
+    """Values that come every so many frames. When there are too many, every second one is dropped, and half as many
+    are taken from then on.
+
+    Attributes:
+        every: frames between two values.
+        values: those kept.
+    """
+
+    def __init__(self, every: int, most: int) -> None:
+        self.every, self.values = every, list[T]()
+        self._most = most
+
+    def add(self, value: T) -> None:
+        """Keep a value."""
+        self.values.append(value)
+        if len(self.values) > self._most:
+            self.values, self.every = self.values[::2], 2 * self.every
+
+
 class FaceView:
-    """Views of one face: times (s), boxes and mouth squares [4] in pixels of the picture, mouths, and some patches."""
+    """Views of one face.
 
-    times: list[float] = field(default_factory=list)
-    boxes: list[NDArray[np.float64]] = field(default_factory=list)
-    mouth_boxes: list[NDArray[np.float64]] = field(default_factory=list)
-    mouths: list[NDArray[np.uint8]] = field(default_factory=list)
-    stills: list[tuple[float, NDArray[np.uint8]]] = field(default_factory=list)
+    Attributes:
+        looks: time (s), box and mouth square [4] in pixels of the picture, and mouth uint8 [48, 48].
+        stills: time (s) and face patch, uint8 [192, 192].
+    """
+
+    def __init__(self) -> None:
+        self.looks = Thinned[tuple[float, NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]]](
+            _VIEW_EVERY, _MOST_VIEWS
+        )
+        self.stills = Thinned[tuple[float, NDArray[np.uint8]]](_STILL_EVERY, _MOST_STILLS)
+
+    def add(self, clip: FaceClip) -> None:
+        """Look at a clip."""
+        for index in range(self.stills.every // 2, len(clip), self.stills.every):
+            # A copy: a view of an array would keep the whole clip.
+            self.stills.add((clip.start + index / FPS, clip.patches[index].copy()))
+        seen = slice(0, None, self.looks.every)
+        times = clip.start + np.arange(0, len(clip), self.looks.every) / FPS
+        boxes, squares = face_boxes(clip.squares[seen]), _mouth_squares(clip.landmarks[seen])
+        mouths = mouth_crops(clip.patches[seen], clip.alignment[seen])
+        for time, box, square, mouth in zip(times, boxes, squares, mouths, strict=True):
+            self.looks.add((float(time), box, square, _shrunk(mouth)))
 
 
 class FaceViews:
@@ -40,17 +79,8 @@ class FaceViews:
 
     def add(self, clip: object) -> None:
         """Look at a clip; one without a face is ignored."""
-        if not isinstance(clip, FaceClip):
-            return
-        view = self.by_track.setdefault(clip.track, FaceView())
-        seen = slice(0, None, _EVERY)
-        view.times += [clip.start + index / FPS for index in range(0, len(clip), _EVERY)]
-        view.boxes += list(face_boxes(clip.squares[seen]))
-        view.mouth_boxes += list(_mouth_squares(clip.landmarks[seen]))
-        view.mouths += [_shrunk(mouth) for mouth in mouth_crops(clip.patches[seen], clip.alignment[seen])]
-        middles = range(min(_STILL_EVERY, len(clip)) // 2, len(clip), _STILL_EVERY)
-        # Copies: a view of an array would keep the whole clip.
-        view.stills += [(clip.start + index / FPS, clip.patches[index].copy()) for index in middles]
+        if isinstance(clip, FaceClip):
+            self.by_track.setdefault(clip.track, FaceView()).add(clip)
 
 
 def _mouth_squares(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:

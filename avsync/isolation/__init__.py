@@ -6,7 +6,7 @@ with IsolatedDetector(jobs=2) as detector:
         ...
 """
 
-from avsync.isolation.detector import IsolatedDetector
+from avsync.isolation.detector import ForReport, IsolatedDetector
 from avsync.isolation.process import Facts
 
-__all__ = ["Facts", "IsolatedDetector"]
+__all__ = ["Facts", "ForReport", "IsolatedDetector"]

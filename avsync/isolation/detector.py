@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FACTORY = "avsync.detector:Detector"
 _EVERY = 0.1  # seconds between two calls of `on_progress`
 
+ForReport = Literal["figures", "media"]
 Progress = Callable[[int, Stage, float, float], None]
 
 
@@ -69,7 +70,7 @@ class IsolatedDetector:
         self,
         paths: Sequence[str | Path],
         *,
-        keep: Collection[Literal["figures", "media"]] = (),
+        keep: Collection[ForReport] = (),
         on_progress: Progress | None = None,
     ) -> "Iterator[Verdict]":
         """Yield a verdict for each file, in the order of `paths`.

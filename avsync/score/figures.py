@@ -65,6 +65,7 @@ class Figures:
     """What is shown of one recording.
 
     Attributes:
+        width, height: of the upright picture that boxes are in, in pixels; 0 if it was not looked at.
         speech: where somebody speaks, [start, stop] each (s).
         faces: those that were judged.
         thumbnail: the picture in the middle of what was judged; None without pictures.
@@ -74,6 +75,8 @@ class Figures:
         media: a small copy of the recording that a page can play; None if it was not asked for, or cannot be made.
     """
 
+    width: int = 0
+    height: int = 0
     speech: list[list[float]] = field(default_factory=list)
     faces: list[FaceFigures] = field(default_factory=list)
     thumbnail: Still | None = None
@@ -95,6 +98,8 @@ class Figures:
         """
         try:
             return cls(
+                width=_whole([data["width"]], 1)[0],
+                height=_whole([data["height"]], 1)[0],
                 speech=[_numbers(span, 2) for span in data["speech"]],
                 faces=[_face(face) for face in data["faces"]],
                 thumbnail=_optional(_still, data["thumbnail"]),

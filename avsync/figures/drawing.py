@@ -56,7 +56,10 @@ def draw(
         media: whether to make a small copy of the recording.
     """
     activity = recording.known_activity
+    width, height = recording.watch.size if recording.watch else (0, 0)
     return Figures(
+        width=width,
+        height=height,
         speech=[] if activity is None else activity.segments.tolist(),
         faces=[face_figures(t.track, views.by_track[t.track], arrays.get(t.track, {})) for t in _shown(verdict)],
         thumbnail=_thumbnail(recording, verdict),
