@@ -62,7 +62,29 @@ def finding(name: str, peak: Peak | None = None) -> str:
 def values(subject: Subject) -> str:
     """Return the readings as they are: speechforensics 0.312."""
     readings = (item for check in subject.checks.values() for item in check.readings.items())
-    return ", ".join(f"{printable(name)} {reading.value:.3g}" for name, reading in readings)
+    return ", ".join(f"{printable(name)} {number(reading.value)}" for name, reading in readings)
+
+
+def number(value: float) -> str:
+    """Return a reading with three digits, and without a power of ten where people know the number: 0.312, 7980."""
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def place(percentile: float) -> str:
+    """Return where a reading stands among those of real recordings, `percentile` 0 to 100: lower than 98 % of them."""
+    side, share = ("lower", 100 - percentile) if percentile < 50 else ("higher", percentile)
+    return (
+        f"{side} than {share:.0f} % of real recordings" if share < 99.5 else f"{side} than nearly all real recordings"
+    )
+
+
+def contents(verdict: Verdict) -> str:
+    """Return what a file holds: 8.0 s, pictures of 640×360 pixels, 25 per second, sound of 16000 samples per second."""
+    parts = [f"{verdict.duration:.1f} s" if verdict.duration < 60 else f"{clock(verdict.duration)} minutes"]
+    pictures = f"pictures of {verdict.width}×{verdict.height} pixels, {verdict.fps:.3g} per second"
+    parts.append(pictures if verdict.width else "no pictures")
+    parts.append(f"sound of {verdict.audio_rate} samples per second" if verdict.audio_rate else "no sound")
+    return ", ".join(parts)
 
 
 def subject_cells(subject: Subject, *, marked: bool) -> tuple[str, str, str, str]:
@@ -113,6 +135,11 @@ def clock(seconds: float) -> str:
     return f"{minutes}:{tenths / 10:04.1f}"
 
 
+def enumerated(words: Sequence[str]) -> str:
+    """Return words as they are listed in a sentence: lips, face and voice."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
 def _parts(verdict: Verdict, decisive: Subject) -> list[str]:
     parts = [values(decisive)] if verdict.p_value is None else _outcome(verdict, verdict.p_value, decisive)
     if decisive.lag_ms is not None:
@@ -134,16 +161,12 @@ def _outcome(verdict: Verdict, p_value: float, decisive: Subject) -> list[str]:
         name = _most_anomalous(decisive)
         result = verdict.checks.get(name)
         return [finding(name, result.peak if result else None), f"only {share}"]
-    return [f"nothing unusual in {_enumerated(list(map(printable, decisive.checks)))}", share]
+    return [f"nothing unusual in {enumerated(list(map(printable, decisive.checks)))}", share]
 
 
 def _most_anomalous(subject: Subject) -> str:
     p_values = {name: 1.0 if check.p_value is None else check.p_value for name, check in subject.checks.items()}
     return min(p_values, key=p_values.__getitem__)
-
-
-def _enumerated(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _refusal(verdict: Verdict) -> str:
