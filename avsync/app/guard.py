@@ -27,10 +27,12 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-_ENTER = '<!DOCTYPE html><html lang="en"><title>avsync</title><meta http-equiv="refresh" content="0;url=/">'
-_LOCKED = """<!DOCTYPE html><html lang="en"><title>avsync</title><link rel="stylesheet" href="/app.css">
-<main><h1>This page is locked</h1>
-<p>Open the whole address that avsync printed when it started. It ends with a key that only you have.</p></main>"""
+_HEAD = '<!DOCTYPE html><html lang="en"><title>avsync</title><link rel="icon" href="/icon.svg">'
+_ENTER = _HEAD + '<meta http-equiv="refresh" content="0;url=/">'
+_LOCKED = (
+    _HEAD + '<link rel="stylesheet" href="/app.css"><main><h1>This page is locked</h1>'
+    "<p>Open the whole address that avsync printed when it started. It ends with a key that only you have.</p></main>"
+)
 
 
 class Door:

@@ -1,4 +1,4 @@
-"""Starts the server, opens the page in the browser, and ends without leaving a file."""
+"""Starts the server, opens the page in the browser, and ends when the user says so."""
 
 import errno
 import os
@@ -18,7 +18,7 @@ from avsync.app.guard import Door, is_loopback
 from avsync.app.history import History
 from avsync.app.queue import Queue
 from avsync.app.server import Site
-from avsync.app.uploads import MB, Uploads, private_folder
+from avsync.app.uploads import MB, Uploads
 from avsync.errors import UsageError
 from avsync.isolation import IsolatedDetector
 
@@ -47,11 +47,12 @@ class Settings:
     jobs: int
 
 
-def serve(detector: IsolatedDetector, settings: Settings, say: Callable[[str], None]) -> list[str]:
+def serve(detector: IsolatedDetector, folder: Path, settings: Settings, say: Callable[[str], None]) -> list[str]:
     """Serve the page until the user ends it: by Ctrl-C, a signal, or the button on the page. For the main thread.
 
     Args:
-        detector: judges the recordings; the caller closes it.
+        detector: judges the recordings.
+        folder: where they are meanwhile. The caller closes the detector, then deletes the folder.
         settings: where, and within which limits.
         say: is given each line for the user.
 
@@ -68,9 +69,8 @@ def serve(detector: IsolatedDetector, settings: Settings, say: Callable[[str], N
             stack.callback(history.close)
         queue = Queue(detector, jobs=settings.jobs, history=history)
         stack.callback(queue.close)
-        uploads = Uploads(stack.enter_context(private_folder()), settings.max_upload * MB)
         door = Door(settings.host)
-        site = Site(queue, uploads, lambda: _end(server))
+        site = Site(queue, Uploads(folder, settings.max_upload * MB), lambda: _end(server))
         server = _server(site, door)
         _welcome(listening, settings, door, say)
         with suppress(KeyboardInterrupt):

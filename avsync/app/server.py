@@ -88,7 +88,8 @@ class Site:
         item = self._queue.get(request.path_params["id"])
         if item is None or item.verdict is None:
             return _missing()
-        page = to_html([item.verdict])
+        address = f"/media/{item.id}" if item.path is not None else None
+        page = to_html([item.verdict], link=lambda _: address)
         return Response(page, media_type="text/html", headers={"Content-Security-Policy": _REPORT_POLICY})
 
     def export(self, request: Request) -> Response:

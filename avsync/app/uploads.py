@@ -1,19 +1,13 @@
-"""Recordings that are sent to the server: kept in a private folder, under names of our own, and deleted at the end."""
+"""Recordings that are sent to the server: written to a folder under names of our own, within limits."""
 
-import os
 import shutil
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
 from uuid import uuid4
 
 from anyio.to_thread import run_sync
 
 MB = 1_000_000
-_PREFIX = "avsync-app-"
-_LOCK = "in-use"
 # What is written at once, and what must stay free on the disk.
 _PIECE, _SPARE = 1 * MB, 200 * MB
 
@@ -67,17 +61,6 @@ class Uploads:
             raise Refused(507, "There is too little free space on the disk for this file.")
 
 
-@contextmanager
-def private_folder() -> Iterator[Path]:
-    """Yield a new folder that only this user can read; it is deleted with all that is in it.
-
-    Folders of sessions that were killed are deleted too.
-    """
-    _delete_left_behind()
-    with TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as name, _locked(Path(name) / _LOCK):
-        yield Path(name)
-
-
 async def _larger(body: AsyncIterator[bytes]) -> AsyncIterator[bytearray]:
     """Yield the same bytes in fewer pieces."""
     held = bytearray()
@@ -88,32 +71,3 @@ async def _larger(body: AsyncIterator[bytes]) -> AsyncIterator[bytearray]:
             held = bytearray()
     if held:
         yield held
-
-
-if sys.platform == "win32":  # it deletes no file that is open, and has no lock of this kind
-
-    @contextmanager
-    def _locked(path: Path) -> Iterator[None]:
-        yield
-
-    def _delete_left_behind() -> None:
-        pass
-
-else:
-    from fcntl import LOCK_EX, LOCK_NB, flock
-
-    @contextmanager
-    def _locked(path: Path) -> Iterator[None]:
-        """Hold a lock on a file; the system ends it with the process."""
-        with path.open("wb") as file:
-            flock(file, LOCK_EX | LOCK_NB)
-            yield
-
-    def _delete_left_behind() -> None:
-        for folder in Path(gettempdir()).glob(f"{_PREFIX}*"):
-            # Another user's, or one whose session goes on, cannot be locked.
-            with suppress(OSError):
-                if folder.lstat().st_uid == os.getuid() and not folder.is_symlink():
-                    with (folder / _LOCK).open("rb") as file:
-                        flock(file, LOCK_EX | LOCK_NB)
-                    shutil.rmtree(folder, ignore_errors=True)

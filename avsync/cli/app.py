@@ -33,11 +33,14 @@ def app(
 
     Everything stays on this computer: the page loads nothing from elsewhere, and the files are deleted at the end.
     """
+    from avsync.app.folder import private_folder
     from avsync.isolation import IsolatedDetector
 
-    with IsolatedDetector(
-        jobs=jobs, timeout=timeout, max_memory=max_memory, weights=weights, checks=checks, level=level
-    ) as detector:
+    options = {"weights": weights, "checks": checks, "level": level}
+    with (
+        private_folder() as folder,
+        IsolatedDetector(jobs=jobs, timeout=timeout, max_memory=max_memory, **options) as detector,
+    ):
         try:
             from avsync.app.serve import Settings, serve
         except ModuleNotFoundError as error:
@@ -46,7 +49,7 @@ def app(
             progress.add_task("loading the models", total=None)
             _ = detector.facts  # wrong options are told before the page opens
         settings = Settings(host, port, browser, keep, max_upload, jobs)
-        reports = serve(detector, settings, lambda line: print(line, flush=True))
+        reports = serve(detector, folder, settings, lambda line: print(line, flush=True))
         reports += detector.reports
     if reports:
         tell("\n".join(dict.fromkeys(reports)))
