@@ -237,15 +237,16 @@ class TestShortcuts:
         assert facts.loudness == pytest.approx(20 * math.log10(0.1 / math.sqrt(2)) + 10 * math.log10(0.75), abs=0.05)
         assert facts.highest_frequency == pytest.approx(3000, abs=350)  # the onset is sudden
 
-    def test_gain_moves_loudness_alone(self, tmp_path):
+    def test_gain_moves_loudness_and_the_first_sample_alone(self, tmp_path):
         noise = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
         loud, soft = (sound_facts(write_speech(tmp_path / f"{gain}.flac", noise * gain)) for gain in (1.0, 0.5))
         assert loud.loudness - soft.loudness == pytest.approx(6.02, abs=0.05)
-        assert replace(loud, loudness=None) == replace(soft, loudness=None)
+        assert loud.first_sample == pytest.approx(2 * soft.first_sample, abs=1e-3)
+        assert replace(loud, loudness=None, first_sample=None) == replace(soft, loudness=None, first_sample=None)
 
     def test_silence_and_rubbish(self, tmp_path):
         facts = sound_facts(write_speech(tmp_path / "a.flac", np.zeros(RATE, np.float32)))
-        assert facts == SoundFacts(1.0, 1.0, None, None)
+        assert facts == SoundFacts(1.0, 1.0, None, None, trailing_silence=1.0, first_sample=0.0)
         (tmp_path / "b.wav").write_bytes(b"no sound")
         assert sound_facts(tmp_path / "b.wav") is None
         assert sound_facts(tmp_path / "none.wav") is None

@@ -2,11 +2,14 @@
 
 import json
 import math
+import os
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from avsync.files import write_whole
+
+_BLOCK = 1 << 16  # bytes
 
 
 def plain(value: Any) -> Any:
@@ -23,3 +26,18 @@ def plain(value: Any) -> Any:
 def write_json(path: Path, data: Any) -> None:
     """Write plain data to a file. The file appears under its name only when it is complete."""
     write_whole(path, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
+
+
+def drop_torn_line(path: Path) -> None:
+    """Cut the file after its last line break: a process that is killed while it writes leaves half a line."""
+    with path.open("r+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - _BLOCK)
+            file.seek(start)
+            line_break = file.read(end - start).rfind(b"\n")
+            if line_break >= 0:
+                file.truncate(start + line_break + 1)
+                return
+            end = start
+        file.truncate(0)

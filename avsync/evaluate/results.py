@@ -1,7 +1,6 @@
 """The verdicts of an evaluation: lines of a JSON Lines file that may be cut off at any time and continued."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,12 +9,11 @@ from typing import Any
 
 from avsync.datasets.record import ClipRecord
 from avsync.errors import UsageError
-from avsync.evaluate.json_files import plain, write_json
+from avsync.evaluate.json_files import drop_torn_line, plain, write_json
 from avsync.evaluate.sound_facts import SoundFacts
 from avsync.score.verdict import Verdict
 
 VERDICTS, SETTINGS, TABLE = "verdicts.jsonl", "settings.json", "clips.csv"
-_BLOCK = 1 << 16  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ class VerdictFile:
             else:
                 write_json(folder / SETTINGS, self._settings)
             if self._path.exists():
-                _drop_torn_line(self._path)
+                drop_torn_line(self._path)
         except OSError as error:
             raise UsageError(f"{folder}: cannot be written ({error.strerror})") from error
 
@@ -140,18 +138,3 @@ class VerdictFile:
 def _size(record: ClipRecord) -> int:
     files = [record.path] if record.audio is None else [record.path, record.audio]
     return sum(file.stat().st_size for file in files) if all(file.is_file() for file in files) else -1
-
-
-def _drop_torn_line(path: Path) -> None:
-    """Cut the file after its last line break: a process that is killed while it writes leaves half a line."""
-    with path.open("r+b") as file:
-        end = file.seek(0, os.SEEK_END)
-        while end:
-            start = max(0, end - _BLOCK)
-            file.seek(start)
-            line_break = file.read(end - start).rfind(b"\n")
-            if line_break >= 0:
-                file.truncate(start + line_break + 1)
-                return
-            end = start
-        file.truncate(0)

@@ -2,6 +2,7 @@
 
 from avsync.media.audio import RATE, AudioReader, CondensedSound, Sound, audio_blocks
 from avsync.media.facts import StreamFacts
+from avsync.media.headers import AudioHeader, Headers, VideoHeader, read_headers
 from avsync.media.probe import MediaInfo
 from avsync.media.shown import ShownPictures
 from avsync.media.video import FPS, Frame, frames, prefetch
@@ -10,15 +11,19 @@ from avsync.media.write import write_clip
 __all__ = [
     "FPS",
     "RATE",
+    "AudioHeader",
     "AudioReader",
     "CondensedSound",
     "Frame",
+    "Headers",
     "MediaInfo",
     "ShownPictures",
     "Sound",
     "StreamFacts",
+    "VideoHeader",
     "audio_blocks",
     "frames",
     "prefetch",
+    "read_headers",
     "write_clip",
 ]
