@@ -2,7 +2,10 @@
 
 import csv
 import json
+import re
+from base64 import b64encode
 from dataclasses import replace
+from hashlib import sha256
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
@@ -23,6 +26,7 @@ from avsync.report import (
     verdict_line,
     write_report,
 )
+from avsync.report.advice import next_steps
 from avsync.report.json import DOCS
 from avsync.report.wording import finding, lag, not_asked, percent, span
 from avsync.score.verdict import (
@@ -142,7 +146,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         self.attributes += [name for name, _ in attrs]
-        if tag not in ("meta", "br"):
+        if tag not in ("meta", "br", "img", "input"):
             self._open.append(tag)
 
     def handle_startendtag(self, tag, attrs):
@@ -153,7 +157,8 @@ class Page(HTMLParser):
         assert self._open.pop() == tag
 
     def handle_data(self, data):
-        self.words += data
+        if not {"script", "style"}.intersection(self._open):
+            self.words += data
 
 
 def printed(show, what):
@@ -469,13 +474,21 @@ class TestCsv:
 
 
 class TestHtml:
-    def test_loads_nothing_and_runs_nothing(self):
-        page = Page(to_html(ALL))
-        assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
+    def test_names_no_address_and_runs_nothing_but_its_own_script(self):
+        text = to_html(ALL)
+        page = Page(text)
+        assert not {"link", "iframe", "object", "img", "video"} & set(page.tags)
         assert not {"src", "href", "style", "onclick"} & set(page.attributes)
-        assert "default-src 'none'" in to_html(ALL)
-        assert "url(" not in to_html(ALL)
-        assert "@import" not in to_html(ALL)
+        assert "url(http" not in text
+        assert "@import" not in text
+
+    def test_its_policy_allows_its_own_style_and_script_and_no_other(self):
+        text = to_html(ALL)
+        policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text).group(1)
+        assert policy.startswith("default-src 'none'")
+        for tag in ("style", "script"):
+            own = re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL).group(1)
+            assert f"{tag}-src 'sha256-{b64encode(sha256(own.encode()).digest()).decode()}'" in policy
 
     def test_says_the_verdicts_and_the_limits(self):
         words = " ".join(Page(to_html(ALL)).words.split())
@@ -485,51 +498,103 @@ class TestHtml:
         assert "not the probability that the recording is fake" in words
         assert "Limits" in words
 
+    def test_says_what_each_check_found(self):
+        words = " ".join(Page(to_html([SUSPICIOUS])).words.split())
+        assert f"{CHECKS['lips'].question} Lip movements do not match the speech. 0.65 % of real recordings" in words
+        assert f"{CHECKS['face'].question} Nothing unusual. 40 % of real recordings" in words
+        assert "Measured; nothing to compare it with." in Page(to_html([MEASURED])).words
+        assert "Not asked: the file has no moving picture." in Page(to_html([VOICE])).words
+
     def test_lists_the_questions_of_the_checks(self):
         words = Page(to_html([MEASURED])).words
         assert CHECKS["lips"].question in words
         assert CHECKS["face"].question not in words
         assert all(check.question in Page(to_html([UNREADABLE])).words for check in CHECKS.values())
 
-    def test_the_timeline_shows_the_suspicious_segments(self):
+    def test_the_timeline_shows_when_a_face_is_seen_and_which_segments_are_suspicious(self):
         text = to_html([SUSPICIOUS])
-        assert '<rect class="seen" x="2.500%" y="0" width="96.250%"' in text
-        assert '<rect class="suspect" x="40.000%" y="0" width="15.000%"' in text
+        assert '<rect class="seen" x="2.500%" y="0.0" width="96.250%"' in text
+        assert '<rect class="suspect" x="40.000%" y="0.0" width="15.000%"' in text
+        assert '<button type="button" data-time="3.20">face 0: 3.2–4.4 s (p = 0.004)</button>' in text
+
+    def test_each_check_of_a_face_has_a_strip_of_scores_with_the_level(self):
+        text = to_html([SUSPICIOUS])
+        assert "lips 3.2–4.4 s: score 4.40, p = 0.004" in text
+        assert text.count("<title>level 0.05</title>") == 1  # the face check has no windows here
 
     def test_the_recording_has_a_lane_beside_those_of_faces(self):
         text = to_html([replace(CONSISTENT, checks={**CONSISTENT.checks, "hum": HUM})])
         assert text.count('class="seen"') == 3
-        assert text.count('class="suspect"') == 1
-        assert "2 face(s), 1 suspicious segment(s)" in text
-
-    def test_each_face_has_a_lane(self):
+        assert "hum 0.0–2.0 s: score 3.00, p = 0.01" in text
         assert to_html([CONSISTENT]).count('class="seen"') == 2
 
-    def test_a_recording_without_faces_has_a_lane(self):
+    def test_segments_of_several_subjects_can_be_chosen(self):
+        both = replace(SUSPICIOUS, checks={**SUSPICIOUS.checks, "hum": HUM})
+        assert "whose" not in re.findall(r'<select class="(\w+)"', to_html([SUSPICIOUS]))
+        assert '<option value="face 0">face 0</option><option value="recording">recording</option>' in to_html([both])
+
+    def test_a_recording_without_faces_has_a_lane_and_no_picture_size(self):
         text = to_html([VOICE])
-        assert '<rect class="suspect" x="0.000%" y="0" width="50.000%"' in text
-        assert "0 face(s), 1 suspicious segment(s)" in text
+        assert '<rect class="suspect" x="0.000%" y="0.0" width="50.000%"' in text
         assert "0×0" not in text
 
     @pytest.mark.parametrize("duration", [0.0, 0.3, 90.0, 1e9])
     def test_any_length_has_a_readable_axis(self, duration):
-        page = Page(to_html([replace(SUSPICIOUS, duration=duration)]))
-        assert 2 <= page.tags.count("line") <= 11
+        text = to_html([replace(SUSPICIOUS, duration=duration)])
+        axis = text[text.index('class="lane axis"') :]
+        assert 2 <= axis[: axis.index("</svg>")].count("<line") <= 11
 
     def test_no_facts_are_invented_for_a_file_that_was_not_read(self):
         assert "frames/s" in to_html([SUSPICIOUS])
         assert "frames/s" not in to_html([REFUSED])
 
-    def test_a_refused_file_has_no_timeline(self):
-        assert "svg" not in Page(to_html([REFUSED])).tags
+    def test_a_refused_file_has_no_timeline_and_a_next_step(self):
+        text = to_html([REFUSED])
+        assert 'class="timeline"' not in text
+        assert "Choose a part in which the speaker&#x27;s face is seen." in text
+
+    def test_one_file_is_open_and_several_are_a_list(self):
+        assert "details" not in re.findall(r"<(\w+) class=\"recording", to_html([SUSPICIOUS]))
+        assert len(re.findall(r'<details class="recording (\w+)" data-place', to_html(ALL))) == 6
+
+    def test_the_recording_is_named_as_the_page_sees_it(self, tmp_path):
+        clip = tmp_path / "clips" / "a 100%?#.mp4"
+        report = tmp_path / "reports" / "x.html"
+        report.parent.mkdir()
+        write_report([replace(SUSPICIOUS, path=str(clip))], report)
+        assert 'src="../clips/a%20100%25%3F%23.mp4"' in report.read_text(encoding="utf-8")
+
+
+class TestNextSteps:
+    def test_suspicious_names_where_to_look_and_ordinary_causes(self):
+        steps = next_steps(SUSPICIOUS)
+        assert steps[0] == "Look at and listen to 3.2–4.4 s."
+        assert steps[1] == f"Rule out ordinary causes (lips): {CHECKS['lips'].ordinary_causes}."
+        assert any("original" in step for step in steps)
+
+    def test_consistent_does_not_call_it_authentic(self):
+        assert "does not prove" in next_steps(CONSISTENT)[0]
+
+    @pytest.mark.parametrize("reason", Reason)
+    def test_every_refusal_has_one(self, reason):
+        assert len(next_steps(replace(REFUSED, reason=reason))) == 1
+
+    def test_measured_asks_for_a_calibration(self):
+        assert "avsync calibrate" in next_steps(MEASURED)[0]
 
 
 class TestFiles:
     @pytest.mark.parametrize(
-        ("name", "text"), [("x.json", to_json(ALL)), ("x.csv", to_csv(ALL)), ("X.HTML", to_html(ALL))]
+        ("name", "text"),
+        [
+            ("x.json", to_json(ALL)),
+            ("x.csv", to_csv(ALL)),
+            ("X.HTML", to_html(ALL, link=lambda verdict: verdict.path)),
+        ],
     )
-    def test_the_suffix_says_what_is_written(self, tmp_path, name, text):
-        write_report(ALL, tmp_path / name)
+    def test_the_suffix_says_what_is_written(self, tmp_path, monkeypatch, name, text):
+        monkeypatch.chdir(tmp_path)
+        write_report(ALL, Path(name))
         assert (tmp_path / name).read_bytes() == text.encode()
         assert [path.name for path in tmp_path.iterdir()] == [name]
 

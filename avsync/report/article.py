@@ -122,7 +122,8 @@ def _answer(name: str, check: CheckResult, verdict: Verdict, figures: Figures) -
         lines.append(f'<p class="soft">{share}.</p>')
     if check.anomaly_score is not None and name in figures.real_scores:
         lines.append(histogram(figures.real_scores[name], check.anomaly_score, verdict.level))
-    return f'<section class="answer">{"".join(lines)}</section>'
+    inside = "\n".join(lines)
+    return f'<section class="answer">{inside}</section>'
 
 
 def _timeline(verdict: Verdict, figures: Figures) -> str:
@@ -141,7 +142,8 @@ def _timeline(verdict: Verdict, figures: Figures) -> str:
         '<span class="swatch usual"></span>ordinary<span class="swatch unusual"></span>one in five real windows'
         '<span class="swatch suspect"></span>at or below the level'
     )
-    return f"""<section class="timeline" aria-label="Timeline">
+    return f"""<section class="timeline">
+<h3>Timeline</h3>
 <div class="seek"><span class="now">0.0 s</span><input type="range" min="0" max="{length:.2f}" step="0.04" value="0"
 aria-label="Position in the recording"></div>
 <div class="lanes">
