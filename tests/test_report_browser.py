@@ -13,7 +13,7 @@ from avsync.demo import make_clips
 from avsync.report import write_report
 
 SECONDS = 5.0
-NASTY = "<img src=x onerror=alert(1)>\"' &amp; \u202e.mp4"
+NASTY = "clips/<img src=x onerror=alert(1)>\"' &amp; \u202e.mp4"
 
 
 @pytest.fixture(scope="module")
