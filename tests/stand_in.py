@@ -10,7 +10,7 @@ from dataclasses import replace
 from os.path import isdir, isfile
 
 from avsync.errors import Reason, UsageError
-from avsync.score.verdict import CheckResult, CheckScore, TrackVerdict, Verdict
+from avsync.score.verdict import CheckResult, CheckScore, ReadingValue, TrackVerdict, Verdict
 
 
 class Detector:
@@ -32,13 +32,15 @@ class Detector:
         scores = {name: CheckScore(1 - p, p) for name in self.checks}
         track = TrackVerdict(0, 0.2, 7.9, (1, 2, 3, 4), 6.5, 40.0, scores, 1 - p, p)
         word = "suspicious" if p <= self.level else "consistent"
-        results = {name: CheckResult(1 - p, p) for name in self.checks}
+        readings = {"lips": {"agreement": ReadingValue(0.31, 1.0, 0.02)}}
+        results = {name: CheckResult(1 - p, p, readings.get(name, {})) for name in self.checks}
         return Verdict(
             str(path),
             word,
             p_value=p,
             anomaly_score=1 - p,
             decisive_track=0,
+            duration=8.0,
             checks=results,
             tracks=[track],
             level=self.level,

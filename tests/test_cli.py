@@ -4,10 +4,12 @@ import csv
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -70,6 +72,22 @@ def spawn(*words, before="", **options):
     code = f"{SUBPROCESS}\n{before}\nmain()"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     return subprocess.Popen([sys.executable, "-c", code, *map(str, words)], text=True, **pipes)
+
+
+def on_a_terminal(*words, columns=100, **environment):
+    """What `avsync score` prints, and what it shows on standard error if that is a terminal."""
+    Path("read.mp4").write_bytes(b"?")
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns), **environment}
+    process = spawn("score", *words, before=HOSTAGE, stderr=theirs, env=environment)
+    os.close(theirs)
+    out, shown = process.stdout.read(), b""
+    process.wait()
+    with suppress(OSError):  # Linux says that the other end is closed by an error
+        while piece := os.read(ours, 10_000):
+            shown += piece
+    os.close(ours)
+    return out, shown.decode()
 
 
 def scored(*words):
@@ -180,6 +198,39 @@ class TestScore:
         ]
         assert result.exit_code == 1
 
+    def test_quiet_prints_the_table_alone_and_why_files_cannot_be_judged(self, clips):
+        result = run("score", "a.mp4", "missing.mp4", "--quiet")
+        assert result.stdout.split()[:3] == ["file", "verdict", "face"]
+        assert "a.mp4: consistent" not in result.stdout
+        assert result.stderr == "missing.mp4: cannot judge — unreadable: no such file\n"
+        assert result.exit_code == 1
+
+    def test_quiet_with_a_report_prints_nothing(self, clips):
+        result = run("score", "a.mp4", "-q", "--output", "x.json")
+        assert (result.stdout, result.stderr, result.exit_code) == ("", "", 0)
+        assert json.loads((clips / "x.json").read_text())["verdicts"][0]["path"] == "a.mp4"
+
+    @pytest.mark.parametrize("kind", ["--json", "--json-lines"])
+    def test_quiet_changes_nothing_of_json(self, clips, kind):
+        told = [run("score", "a.mp4", "missing.mp4", kind, *words) for words in ((), ("--quiet",), ("--verbose",))]
+        assert {(result.stdout, result.stderr) for result in told} == {(told[0].stdout, "")}
+
+    def test_verbose_tells_what_was_read_every_reading_and_the_time(self, clips, detector):
+        detector("Hostage")  # it tells a hash, as if it had opened the file
+        lines = run("score", "a.mp4", "missing.mp4", "-v").stdout.splitlines()
+        assert lines[1] == "  8.0 s, no pictures, no sound"
+        assert lines[2] == "  lips: agreement 0.31, lower than 99 % of real recordings"
+        assert re.fullmatch(r"  took \d\.\d s", lines[3])
+        assert lines[4].startswith("missing.mp4: cannot judge")
+
+    def test_files_that_are_judged_side_by_side_have_no_time_of_their_own(self, clips):
+        assert "took" not in run("score", "a.mp4", "-v", "--jobs", "2").stdout
+
+    @pytest.mark.parametrize("verb", ["score", "evaluate"])
+    def test_quiet_and_verbose_contradict_each_other(self, clips, verb):
+        error = run(verb, "b", "-q", "-v").exception
+        assert str(error) == "--quiet and --verbose: choose one of them"
+
     def test_two_kinds_of_json_are_wrong_usage(self, clips):
         assert isinstance(run("score", "--json-lines", "--json", "a.mp4").exception, UsageError)
 
@@ -244,18 +295,22 @@ class TestEnd:
         assert out.startswith("a.mp4: consistent")
         assert err == ""
 
-    def test_on_a_terminal_a_bar_shows_the_files_and_the_seconds_of_the_present_file(self, clips):
-        ours, theirs = pty.openpty()
-        (clips / "read.mp4").write_bytes(b"?")
-        environment = {**os.environ, "TERM": "xterm"}
-        process = spawn("score", "a.mp4", "read.mp4", before=HOSTAGE, stderr=theirs, env=environment)
-        os.close(theirs)
-        out = process.stdout.read()
-        process.wait()
-        shown = os.read(ours, 10_000).decode()
-        assert "scoring 2/2, faces 1/4 s" in shown
-        os.close(ours)
+    @pytest.mark.parametrize("columns", [40, 100])
+    def test_on_a_terminal_a_bar_shows_the_stage_and_the_seconds_of_the_present_file_and_the_time_left(
+        self, clips, columns
+    ):
+        out, shown = on_a_terminal("a.mp4", "read.mp4", columns=columns)
+        lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown))
+        assert any("2/2: following faces 3/4 s" in line and re.search(r"\d\d:\d\d left$", line) for line in lines)
+        assert max(map(len, lines)) <= columns
         assert out.startswith("a.mp4: consistent")
+
+    def test_quiet_shows_no_bar(self, clips):
+        assert on_a_terminal("a.mp4", "read.mp4", "--quiet")[1] == ""
+
+    def test_no_color_takes_colour_from_the_bar(self, clips):
+        assert "\x1b[38;5;" in on_a_terminal("read.mp4")[1]
+        assert "\x1b[38;5;" not in on_a_terminal("read.mp4", NO_COLOR="1")[1]
 
     def test_interrupted(self, clips):
         (clips / "hang.mp4").write_bytes(b"?")
@@ -577,6 +632,11 @@ class TestEvaluate:
         summary = json.loads((out / "summary.json").read_text())
         assert summary["overall"]["auc"]["value"] == 1.0
         assert summary["settings"]["model"] == "toy"
+
+    def test_verbose_tells_of_every_clip_beside_the_tables(self, root, tmp_path):
+        result = run("evaluate", root, "--output", tmp_path / "out", "-v")
+        assert result.stderr.count("r.mp4: consistent — face 0") == 2
+        assert "r.mp4" not in result.stdout
 
     def test_a_missing_tree_is_wrong_usage(self, tmp_path):
         assert isinstance(run("evaluate", tmp_path).exception, UsageError)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from avsync.cli.options import Backbone, Checks, Dataset, Device, Faces, Features, Reading, Trim, Weights
+from avsync.cli.options import Backbone, Checks, Dataset, Device, Faces, Features, Quiet, Reading, Trim, Weights
 from avsync.progress import counting
 
 
@@ -23,6 +23,7 @@ def calibrate(
     trim: Trim = "default",
     faces: Faces = "dlib",
     device: Device = None,
+    quiet: Quiet = False,
 ) -> None:
     """Measure real recordings, so that scores become p-values.
 
@@ -45,7 +46,7 @@ def calibrate(
         device=device,
         calibrating=True,
     )
-    with counting("calibrating") as on_progress:
+    with counting("calibrating", quiet=quiet) as on_progress:
         calibration = run(records, setup, output, on_progress=on_progress)
     reference = next(iter(calibration.references.values()))
     counts = ", ".join(f"{n:.0f} of {s:g} s" for s, n in zip(reference.seconds, reference.people, strict=True))

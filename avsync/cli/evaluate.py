@@ -1,13 +1,30 @@
 """avsync evaluate."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from avsync.cli.clips import Fake, Real, RoleOption, Root, Split, chosen_clips
-from avsync.cli.options import Backbone, Checks, Dataset, Device, Faces, Features, Level, Reading, Trim, Weights
+from avsync.cli.options import (
+    Backbone,
+    Checks,
+    Dataset,
+    Device,
+    Faces,
+    Features,
+    Level,
+    Quiet,
+    Reading,
+    Trim,
+    Verbose,
+    Weights,
+)
+from avsync.cli.printer import refuse_both, telling
 from avsync.progress import counting
+
+if TYPE_CHECKING:
+    from avsync.datasets import ClipRecord
 
 
 def evaluate(
@@ -33,6 +50,8 @@ def evaluate(
     faces: Faces = "dlib",
     level: Level = 0.05,
     device: Device = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Measure how well fakes, of video or of speech alone, are told from real clips."""
     from avsync.datasets import with_role
@@ -40,6 +59,7 @@ def evaluate(
     from avsync.evaluate import Settings, default_protocol, print_tables
     from avsync.evaluate import evaluate as run
 
+    refuse_both(quiet=quiet, verbose=verbose)
     records = with_role(chosen_clips(root, dataset, split, real, fake), role)
     detector = Detector(
         weights,
@@ -57,6 +77,21 @@ def evaluate(
     settings = Settings(*model, trim, faces, level, detector.calibration_sha256)
     if protocol is None and (protocol := default_protocol(records)) == "speech":
         typer.echo("No clip has a picture: --protocol speech.")
-    with counting("evaluating") as on_progress:
-        summary = run(records, detector.score, output, settings=settings, protocol=protocol, on_progress=on_progress)
+    judge = telling(detector.score) if verbose else detector.score
+    with counting("evaluating", quiet=quiet or verbose) as on_progress:
+        summary = run(records, judge, output, settings=settings, protocol=protocol, on_progress=on_progress)
     print_tables(summary.tables(), summary.notes())
+    typer.echo(_shortcuts(records, output / "audit"))
+
+
+def _shortcuts(records: "list[ClipRecord]", output: Path) -> str:
+    """What the files alone give away, which no detector should be praised for."""
+    from avsync.errors import UsageError
+    from avsync.evaluate.audit import audit
+
+    try:
+        with counting("auditing") as on_progress:
+            found = audit(records, output, on_progress=on_progress)
+    except UsageError as error:  # such as a data set of real clips alone
+        return f"No audit: {error}."
+    return f"{found.beside()} See {output / 'audit.html'}"

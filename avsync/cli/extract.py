@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avsync.cli.options import Dataset, Device, Faces, Trim
+from avsync.cli.options import Dataset, Device, Faces, Quiet, Trim
 from avsync.errors import UsageError
 from avsync.progress import counting
 
@@ -31,6 +31,7 @@ def extract(
     faces: Faces = "dlib",
     device: Device = None,
     dataset: Dataset = None,
+    quiet: Quiet = False,
 ) -> None:
     """Make the features of clips once, for train, calibrate, evaluate and score."""
     from avsync.datasets import open_dataset
@@ -42,7 +43,7 @@ def extract(
     records = _part([record for root in roots for record in open_dataset(root, dataset)], shard)
     encoders, detector = load_backbone(backbone, choose_device(device)), load_face_detector(faces)
     store = FeatureStore(output, encoders.key, trim, detector.key, whole=whole)
-    with counting("extracting") as on_progress:
+    with counting("extracting", quiet=quiet) as on_progress:
         kept = run(records, encoders, store, faces=detector, workers=workers, on_progress=on_progress)
     print(f"{store.folder}: features of {len(kept)} of {len(records)} clips")
 

@@ -64,3 +64,9 @@ Timeout = Annotated[
 MaxMemory = Annotated[
     int, typer.Option(metavar="MB", help="Memory that a job may take; beyond, its file is refused (out_of_memory).")
 ]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Show no progress, and of files only those that cannot be judged.")
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Tell more of each file: what it holds, every reading, the time taken.")
+]

@@ -1,6 +1,6 @@
 """avsync score."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from importlib.metadata import version
@@ -19,18 +19,19 @@ from avsync.cli.options import (
     Jobs,
     Level,
     MaxMemory,
+    Quiet,
     Reading,
     Timeout,
     Trim,
+    Verbose,
     Weights,
 )
+from avsync.cli.printer import VerdictPrinter
 from avsync.datasets.sound import SOUND_SUFFIXES
 from avsync.errors import UsageError
-from avsync.progress import Stage, bar
+from avsync.progress import FilesProgress
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from avsync.isolation import ForReport, IsolatedDetector
     from avsync.report import ReportStream
     from avsync.score.verdict import Verdict
@@ -78,6 +79,8 @@ def score(
     faces: Faces = "dlib",
     level: Level = 0.05,
     device: Device = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Judge recordings.
 
@@ -88,6 +91,9 @@ def score(
     written, 3 an error in avsync (a report is written to the temporary folder), 130 interrupted, 141 the reader of the
     output went away.
     """
+    printer = VerdictPrinter(
+        as_json=as_json, json_lines=json_lines, to_file=output is not None, quiet=quiet, verbose=verbose
+    )
     from avsync.isolation import IsolatedDetector
 
     with IsolatedDetector(
@@ -105,41 +111,39 @@ def score(
         device=device,
     ) as detector:
         # The first worker loads the model while these are imported.
-        from avsync.report import print_table, to_json, write_report
+        from avsync.report import write_report
 
-        _check_outputs(output, as_json=as_json, json_lines=json_lines, resume=resume, embed=embed)
+        _check_outputs(output, resume=resume, embed=embed)
         paths = _inputs(files)
         settings = {"trim": trim, "faces": faces, "level": level}
         with _stream(output, detector, settings, resume=resume) or nullcontext() as stream:
             missing = paths if stream is None else stream.missing(paths)
             verdicts = []
-            for verdict in score_files(missing, detector, _for_page(output, embed=embed)):
+            if verbose and jobs == 1:
+                printer.start_clock(detector)
+            for verdict in score_files(missing, detector, _for_page(output, embed=embed), quiet=quiet):
                 verdicts.append(verdict)
                 if stream is not None:
                     stream.add(verdict)
-                _print(verdict, as_json=as_json, json_lines=json_lines)
+                printer.one(verdict)
         if output is not None and stream is None:
             write_report(verdicts, output)
-        if as_json:
-            print(to_json(verdicts), end="", flush=True)
-        elif not json_lines and any(verdict.verdict != "cannot_judge" for verdict in verdicts):
-            print_table(verdicts)
+        printer.all(verdicts)
         if stream is not None and not stream.all_judged:
             exit_with(verdicts, detector, 1)
         exit_with(verdicts, detector)
 
 
 def score_files(
-    paths: Sequence[Path], detector: "IsolatedDetector", keep: "Collection[ForReport]" = ()
+    paths: Sequence[Path], detector: "IsolatedDetector", keep: "Collection[ForReport]" = (), *, quiet: bool = False
 ) -> "Iterator[Verdict]":
     """Yield a verdict for each path, with what is to be kept. The progress bar disappears before one is yielded."""
-    progress = bar()
-    task = progress.add_task("scoring", total=len(paths))
-    verdicts = detector.score_all(paths, keep=keep, on_progress=_shown(progress, task, len(paths)))
-    for done, path in enumerate(paths):
-        progress.update(task, completed=done, description=f"scoring {done + 1}/{len(paths)}")
-        with progress:
+    progress = FilesProgress(len(paths), quiet=quiet)
+    verdicts = detector.score_all(paths, keep=keep, on_progress=progress.update)
+    for done, path in enumerate(paths, 1):
+        with progress.bar:
             verdict = next(verdicts)
+        progress.finish(done)
         yield _nothing_inside(verdict) if _is_folder(path) else verdict
 
 
@@ -152,13 +156,11 @@ def exit_with(verdicts: "Iterable[Verdict]", detector: "IsolatedDetector", statu
         raise typer.Exit(1)
 
 
-def _check_outputs(output: Path | None, *, as_json: bool, json_lines: bool, resume: bool, embed: bool) -> None:
+def _check_outputs(output: Path | None, *, resume: bool, embed: bool) -> None:
     """Refuse what cannot be written before the work, not after."""
     from avsync.report.stream import SUFFIXES
     from avsync.report.writer import renderer
 
-    if as_json and json_lines:
-        raise UsageError("--json and --json-lines: choose one of them")
     if embed and not _for_page(output, embed=True):
         raise UsageError("--embed: name a report that ends in .html by --output")
     if resume and (output is None or output.suffix.lower() not in SUFFIXES):
@@ -186,29 +188,6 @@ def _for_page(output: Path | None, *, embed: bool) -> "tuple[ForReport, ...]":
     if output is None or output.suffix.lower() != ".html":
         return ()
     return ("figures", "media") if embed else ("figures",)
-
-
-def _print(verdict: "Verdict", *, as_json: bool, json_lines: bool) -> None:
-    from avsync.report import print_verdict, to_line
-
-    if json_lines:
-        print(to_line(verdict), end="", flush=True)
-    elif not as_json:
-        print_verdict(verdict)
-
-
-def _shown(progress: "Progress", task: "TaskID", count: int) -> Callable[[int, Stage, float, float], None]:
-    """Return a callback `update(index, seconds, total)` that shows how much of one of `count` files is read.
-
-    The bar stands where all files before that one are done.
-    """
-
-    def update(index: int, stage: Stage, seconds: float, total: float) -> None:
-        share = min(1.0, seconds / total) if total > 0 else 0.0
-        words = f"scoring {index + 1}/{count}, {stage} {seconds:.0f}/{total:.0f} s"
-        progress.update(task, completed=index + share, description=words)
-
-    return update
 
 
 def _inputs(names: Iterable[str]) -> list[Path]:

@@ -5,12 +5,13 @@ from avsync.report.html import to_html
 from avsync.report.json import to_json
 from avsync.report.jsonl import to_jsonl, to_line
 from avsync.report.stream import ReportStream
-from avsync.report.terminal import print_table, print_verdict
+from avsync.report.terminal import print_details, print_table, print_verdict
 from avsync.report.wording import sentence, verdict_line
 from avsync.report.writer import renderer, write_report
 
 __all__ = [
     "ReportStream",
+    "print_details",
     "print_table",
     "print_verdict",
     "renderer",

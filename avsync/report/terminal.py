@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from avsync.report.subjects import Subject, check_names, subjects
-from avsync.report.wording import LABELS, not_asked, p_cells, sentence, spans, subject_cells, values
+from avsync.report.wording import LABELS, details, not_asked, p_cells, sentence, spans, subject_cells, values
 from avsync.score.verdict import Verdict
 from avsync.text import printable
 
@@ -37,6 +37,16 @@ def print_verdict(verdict: Verdict, file: TextIO | None = None) -> None:
     console.print(line, soft_wrap=True)
     for note in (*not_asked(verdict), *(f"warning: {printable(warning)}" for warning in verdict.warnings)):
         console.print(Text(f"  {note}"), soft_wrap=True)
+    console.file.flush()
+
+
+def print_details(verdict: Verdict, seconds: float | None = None, file: TextIO | None = None) -> None:
+    """Print, below the line of `print_verdict`, what was read and every reading; `seconds`: the time that it took."""
+    console = Console(file=file)
+    for line in details(verdict):
+        console.print(Text(f"  {line}"), soft_wrap=True)
+    if seconds is not None:
+        console.print(Text(f"  took {seconds:.1f} s"), soft_wrap=True)
     console.file.flush()
 
 

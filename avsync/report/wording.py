@@ -87,6 +87,16 @@ def contents(verdict: Verdict) -> str:
     return ", ".join(parts)
 
 
+def details(verdict: Verdict) -> list[str]:
+    """Return lines on what a file holds and on every reading of the face that decides or of the recording."""
+    lines = [contents(verdict)] if verdict.sha256 else []
+    for name, check in verdict.checks.items():
+        for reading, taken in check.readings.items():
+            where = "" if taken.percentile is None else f", {place(taken.percentile)}"
+            lines.append(f"{printable(name)}: {printable(reading)} {number(taken.value)}{where}")
+    return lines
+
+
 def subject_cells(subject: Subject, *, marked: bool) -> tuple[str, str, str, str]:
     """Return face, time, speech and lag; `marked`: an asterisk shows the decisive face."""
     name = "–" if subject.face is None else str(subject.face)
