@@ -225,6 +225,15 @@ class TestCues:
         assert sum(one.ceiling["all"].warns for one in found) <= 1
         assert np.mean([one.ceiling["all"].auc.value for one in found]) == pytest.approx(0.5, abs=0.05)
 
+    def test_line_beside_a_detector_names_the_worst(self):
+        line = summarise_of(self.clips(0, leading_silence=2.0)).beside()
+        assert line.startswith("Without a look at faces or voices: leading_silence alone reaches an AUC of 0.9")
+        assert "all facts together reach 0.9" in line
+        none = summarise_of(self.clips(0)).beside()
+        assert none.startswith(
+            "Without a look at faces or voices: no fact of the files alone separates fakes; all facts"
+        )
+
     def test_strong_but_few_may_be_chance(self):
         found = summarise_of(self.clips(3, people=4, leading_silence=1.0))
         assert not found.warnings

@@ -79,6 +79,17 @@ class Audit:
             "this number beside its own, or remove the shortcuts above and audit again."
         )
 
+    def beside(self) -> str:
+        """Return a line to print beside what a detector reaches on the same clips."""
+        groups = [(group.auc.value, cue.fact, name) for cue in self.warnings for name, group in cue.warnings.items()]
+        joint = self.ceiling[ALL].auc
+        together = "too few people to join them" if isnan(joint.value) else f"all facts together reach {_told(joint)}"
+        if not groups:
+            return f"Without a look at faces or voices: no fact of the files alone separates fakes; {together}."
+        value, fact, name = max(groups)
+        of = "" if name == ALL else f" for {name}"
+        return f"Without a look at faces or voices: {fact} alone reaches an AUC of {value:.2f}{of}; {together}."
+
     def _measured(self) -> Iterator[str]:
         yield f"Measured {self.real} real clips and {self.fake} fakes of {self.identities} people."
         yield (
