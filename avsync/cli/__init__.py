@@ -20,7 +20,6 @@ WRONG_USAGE, INTERRUPTED, READER_GONE = 2, 130, 141
 command_line = typer.Typer(
     help="Detect audio-visual deepfakes. Learned from real recordings only.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
