@@ -540,6 +540,39 @@ class TestLightness:
         assert min(seconds("from avsync.cli import main; main()") for _ in range(3)) < 15 * bare
 
 
+class TestCompletion:
+    """What the Tab key offers in bash."""
+
+    @staticmethod
+    def told(**variables):
+        """What avsync prints to a shell that sets these variables."""
+        code = "import sys; sys.argv[0] = 'avsync'; from avsync.cli import main; main()"
+        environment = {**os.environ, **variables}
+        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment).stdout
+
+    def offered(self, words):
+        """For words of which the last is being written."""
+        last = str(len(words.split(" ")) - 1)
+        return self.told(_AVSYNC_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=last).split()
+
+    @pytest.mark.parametrize(
+        ("words", "expected"),
+        [
+            ("avsync ca", ["calibrate"]),
+            ("avsync score --chec", ["--checks"]),
+            ("avsync score --trim ", ["default", "paper", "none"]),
+        ],
+    )
+    def test_verbs_options_and_their_values(self, words, expected):
+        assert self.offered(words) == expected
+
+    @pytest.mark.parametrize("words", ["avsync score cl", "avsync explain cl", "avsync score a.mp4 --output cl"])
+    def test_names_of_files_are_left_to_the_shell(self, words):
+        assert self.offered(words) == []
+        script = self.told(_AVSYNC_COMPLETE="source_bash")
+        assert "complete -o default" in script  # bash offers files where nothing else is offered
+
+
 class TestVerbs:
     def test_a_verb_does_not_hide_the_module_of_its_name(self):
         for verb in ("score", "train", "calibrate", "extract", "evaluate", "demo", "weights"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avsync.cli import app, audit, calibrate, datasets, demo, evaluate, explain, extract, score, train, weights
+from avsync.cli import app, audit, calibrate, datasets, demo, doctor, evaluate, explain, extract, score, train, weights
 from avsync.cli.internal import INTERNAL, tell
 from avsync.errors import AvsyncError
 from avsync.text import printable
@@ -27,6 +27,7 @@ command_line = typer.Typer(
 for verb in (score.score, train.train, calibrate.calibrate, extract.extract, evaluate.evaluate, demo.demo, app.app):
     command_line.command()(verb)
 command_line.command()(explain.explain)
+command_line.command()(doctor.doctor)
 command_line.command()(audit.audit)
 command_line.command()(datasets.datasets)
 command_line.add_typer(weights.weights_app, name="weights")

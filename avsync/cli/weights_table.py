@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from avsync.text import printable
-from avsync.weights import hub, web
 from avsync.weights.catalogue import BIN, HUB, KNOWN, WEB, Known
 from avsync.weights.folder import describe, folder
+from avsync.weights.present import is_here
 
 # Narrower terminals break the lines; narrower columns would be cut off.
 _WIDTH = 128
@@ -34,11 +34,8 @@ def print_known(file: TextIO | None = None) -> None:
 
 
 def _row(known: Known) -> tuple[str, ...]:
-    if known.kind in (HUB, WEB):
-        here, how = (web if known.kind == WEB else hub).present(known.name) is not None, "pull"
-    else:
-        here, how = describe(folder() / f"{known.name}.safetensors").format == known.kind, "convert"
-    return known.name, known.description, known.licence, _size(known.size), "yes" if here else "–", how
+    how = "pull" if known.kind in (HUB, WEB) else "convert"
+    return known.name, known.description, known.licence, _size(known.size), "yes" if is_here(known) else "–", how
 
 
 def _others() -> Iterator[tuple[str, ...]]:
