@@ -14,6 +14,7 @@ from pathlib import Path
 from avsync.checks.registry import CHECKS
 from avsync.datasets.registry import DATASETS
 from avsync.encoders.registry import KINDS
+from avsync.evaluate.audit import FACTS
 from avsync.evaluate.protocols import PROTOCOLS
 from avsync.face.interface import FACE_DETECTORS, Imported
 from avsync.reconstruct.speech import RECONSTRUCTIONS
@@ -61,6 +62,11 @@ def _datasets() -> str:
         ["name", "data set", "layout"],
         ([f"`{d.name}`", d.title, d.layout.replace("<", "&lt;")] for d in DATASETS.values()),
     )
+
+
+def _facts() -> str:
+    columns = ["fact", "unit", "read from", "what to do if it separates fakes"]
+    return _table(columns, ([f"`{f.name}`", f.unit or "–", f.source, f.advice] for f in FACTS.values()))
 
 
 def _about() -> str:
@@ -112,6 +118,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "csv": lambda: CSV_DOCS,
     "datasets": _datasets,
     "faces": _faces,
+    "facts": _facts,
     "json": lambda: _block(JSON_DOCS),
     "protocols": _protocols,
     "readings": _readings,

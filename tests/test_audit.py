@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import chromium, violations
 
 import avsync.evaluate.audit.run
 from avsync.cli import main
@@ -378,6 +379,14 @@ class TestAudit:
         assert "<script" not in page
         assert "\x1b" not in page
         assert "&lt;script&gt;" in page
+
+
+def test_the_page_is_accessible_and_loads_nothing(tmp_path):
+    audit(open_folders(silent_fakes(tmp_path / "data", people=6)), tmp_path / "out")
+    with chromium() as open_page:
+        opened = open_page((tmp_path / "out/audit.html").as_uri())
+        assert violations(opened.page) == []
+        assert (opened.errors, opened.requests) == ([], [])
 
 
 def open_folders(root: Path) -> list[ClipRecord]:

@@ -140,3 +140,4 @@ def test_evaluate_judges_every_clip_and_counts_the_refused(clips, tmp_path):
     assert [row["reason"] for row in table] == ["", "unreadable", ""]
     summary = json.loads((tmp_path / "results" / "summary.json").read_text())
     assert summary["schema"] == SCHEMA
+    assert "Without a look at faces or voices: no fact of the files alone separates fakes; too few" in result.stdout

@@ -21,6 +21,7 @@ from avsync.cli.options import (
     Weights,
 )
 from avsync.cli.printer import refuse_both, telling
+from avsync.errors import UsageError
 from avsync.progress import counting
 
 if TYPE_CHECKING:
@@ -81,17 +82,17 @@ def evaluate(
     with counting("evaluating", quiet=quiet or verbose) as on_progress:
         summary = run(records, judge, output, settings=settings, protocol=protocol, on_progress=on_progress)
     print_tables(summary.tables(), summary.notes())
-    typer.echo(_shortcuts(records, output / "audit"))
+    _print_shortcuts(records, output / "audit", quiet=quiet or verbose)
 
 
-def _shortcuts(records: "list[ClipRecord]", output: Path) -> str:
-    """What the files alone give away, which no detector should be praised for."""
-    from avsync.errors import UsageError
+def _print_shortcuts(records: "list[ClipRecord]", output: Path, *, quiet: bool) -> None:
+    """Say what the files alone give away, for which no detector should be praised."""
     from avsync.evaluate.audit import audit
 
     try:
-        with counting("auditing") as on_progress:
+        with counting("auditing", quiet=quiet) as on_progress:
             found = audit(records, output, on_progress=on_progress)
     except UsageError as error:  # such as a data set of real clips alone
-        return f"No audit: {error}."
-    return f"{found.beside()} See {output / 'audit.html'}"
+        typer.echo(f"No audit: {error}.", err=True)
+    else:
+        typer.echo(f"{found.beside()} See {output / 'audit.html'}")

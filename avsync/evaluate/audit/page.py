@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
+from math import isnan
 
 import numpy as np
 
-from avsync.evaluate.audit.cues import Cue, MeasuredClip
+from avsync.evaluate.audit.cues import Cue, MeasuredClip, Separation
 from avsync.evaluate.audit.facts import Value
 from avsync.evaluate.audit.scores import is_word
 from avsync.evaluate.audit.summary import Audit
@@ -41,24 +42,23 @@ def to_html(audit: Audit, clips: Sequence[MeasuredClip]) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Audit of a data set</title><style>{_STYLE}</style></head><body>"
+        f"<title>Audit of a data set</title><style>{_STYLE}</style></head><body><main>"
         "<h1>What separates fakes from real clips without a look at what they show</h1>"
         f"<p><strong>{_text(conclusion)}</strong></p>"
         + "".join(f'<p class="warning">{_text(note)}</p>' for note in warnings)
         + "".join(f"<p>{_text(note)}</p>" for note in others)
         + f'<p class="key">{_key("real")}{_key("fake")}</p>'
         "<table><thead><tr><th>fact</th><th>AUC</th><th>share of clips</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table></body></html>\n"
+        f"<tbody>{rows}</tbody></table></main></body></html>\n"
     )
 
 
 def _row(cue: Cue, values: Sequence[Value], fake: Sequence[bool]) -> str:
-    found = cue.all.auc
     words = is_word(values)
     bars = list(_word_bars(values, fake) if words else _number_bars(values, fake))
     return (
         f"<tr><td>{_text(cue.fact)}<br><small>{_text(f'of the {cue.source}')}</small></td>"
-        f"<td>{found.value:.2f}<br><small>{found.low:.2f}–{found.high:.2f}</small></td>"
+        f"<td>{_text(_auc(cue.all))}{''.join(map(_of_type, cue.types.items()))}</td>"
         f"<td><figure><svg width='{_WIDTH}' height='{_HEIGHT}' role='img' aria-label='{_text(_described(cue))}'>"
         f"{''.join(bars)}</svg><figcaption>{_text(_caption(cue, values))}</figcaption></figure></td></tr>"
     )
@@ -85,6 +85,16 @@ def _word_bars(values: Sequence[Value], fake: Sequence[bool]) -> Iterator[str]:
         of = Counter(value for value, one in zip(values, fake, strict=True) if one == wanted and value is not None)
         for index, word in enumerate(words):
             yield _bar(name, (index + offset * 0.4) / len(words), 0.4 / len(words), of[word] / max(1, of.total()))
+
+
+def _auc(group: Separation) -> str:
+    found = group.auc
+    return "–" if isnan(found.value) else f"{found.value:.2f} [{found.low:.2f}–{found.high:.2f}]"
+
+
+def _of_type(one: tuple[str, Separation]) -> str:
+    name, group = one
+    return f"<br><small>{_text(f'{name} {_auc(group)}')}</small>"
 
 
 def _key(name: str) -> str:
