@@ -128,7 +128,7 @@ def _folded(place: int, verdict: Verdict, address: str | None) -> str:
     return f"""<details class="recording {verdict.verdict}" data-place="{place}" data-name="{text(verdict.path)}"
 data-verdict="{verdict.verdict}" data-rank="{_RANKS.index(verdict.verdict)}" data-p="{p}">
 <summary>{picture}<h2>{text(verdict.path)}</h2>{badge(verdict)}<span>{number}</span></summary>
-{article(verdict, address, headed=False)}
+<template>{article(verdict, address, headed=False)}</template>
 </details>"""
 
 

@@ -142,14 +142,16 @@ function show(recording) {
   seek(Math.max(0, Math.min(...data.faces.map((face) => face.times[0]), data.length) % data.length));
 }
 
-function showOpened(recording) {
-  if (recording.tagName !== "DETAILS" || recording.open) show(recording);
+/** Put what a recording of the list has to show in its place: hundreds of them would take long to draw. */
+function unfold(recording) {
+  const folded = recording.querySelector("template");
+  if (folded) folded.replaceWith(folded.content);
+  if (recording.querySelector("script.data")) show(recording);
 }
 
-const recordings = [...document.querySelectorAll(".recording")].filter((recording) => recording.querySelector("script.data"));
-for (const recording of recordings) {
-  recording.addEventListener("toggle", () => showOpened(recording));
-  showOpened(recording);
+for (const recording of document.querySelectorAll(".recording")) {
+  if (recording.tagName === "DETAILS") recording.addEventListener("toggle", () => recording.open && unfold(recording));
+  else unfold(recording);
 }
 
 // The list of several files.
@@ -183,6 +185,7 @@ if (controls) {
 // On paper everything is open.
 const closed = [];
 addEventListener("beforeprint", () => {
+  document.querySelectorAll("details.recording").forEach(unfold);
   for (const part of document.querySelectorAll("details:not([open])")) { closed.push(part); part.open = true; }
 });
 addEventListener("afterprint", () => { while (closed.length) closed.pop().open = false; });
