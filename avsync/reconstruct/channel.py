@@ -89,13 +89,9 @@ def _equaliser(rng: np.random.Generator) -> Effect:
 
 
 def _room(rng: np.random.Generator) -> Effect:
-    """Noise that decays (Polack's model of reverberation)."""
+    """A room, from small to large."""
     decay, direct, seed = rng.uniform(*_DECAY), rng.uniform(*_DIRECT), int(rng.integers(2**31))
-    after = np.arange(int(decay * RATE)) / RATE
-    tail = np.random.default_rng(seed).normal(size=len(after)) * 10 ** (-3 * after / decay)
-    tail *= 10 ** (-direct / 20) / np.linalg.norm(tail)
-    tail[0] = 1.0
-    return lambda x: fftconvolve(x, tail)[: len(x)].astype(np.float32)
+    return lambda x: in_room(x, decay, direct, np.random.default_rng(seed))
 
 
 def _noise(rng: np.random.Generator) -> Effect:
@@ -103,9 +99,8 @@ def _noise(rng: np.random.Generator) -> Effect:
     ratio, tilt, seed = rng.uniform(*_NOISE), rng.uniform(*_NOISE_TILT), int(rng.integers(2**31))
 
     def add(x: Floats) -> Floats:
-        white = np.random.default_rng(seed).normal(size=len(x)).astype(np.float32)
-        coloured = _filtered(white, np.maximum(_frequencies(len(x)), 50.0) ** (-tilt / 2))
-        return x + coloured * np.float32(gain_to(rms(x), coloured) * 10 ** (-ratio / 20))
+        noise = coloured_noise(len(x), tilt, np.random.default_rng(seed))
+        return x + noise * np.float32(gain_to(rms(x), noise) * 10 ** (-ratio / 20))
 
     return add
 
@@ -137,7 +132,34 @@ def _codec(rng: np.random.Generator) -> Effect:
     """Encoded and decoded."""
     container, name, rates, bits = _CODECS[rng.integers(len(_CODECS))]
     rate, bit_rate = int(rng.choice(rates)), int(rng.choice(bits))
-    return lambda x: _decoded(_encoded(x, container, name, rate, bit_rate), len(x))
+    return lambda x: coded(x, container, name, rate, bit_rate)
+
+
+def in_room(waveform: Floats, decay: float, direct: float, rng: np.random.Generator) -> Floats:
+    """Return sound as heard in a room: noise that decays follows the direct sound (Polack's model).
+
+    Args:
+        waveform: float32 [N] at 16 kHz.
+        decay: seconds until the room is 60 dB weaker.
+        direct: dB of the direct sound over the room.
+        rng: draws the room.
+    """
+    after = np.arange(int(decay * RATE)) / RATE
+    tail = rng.normal(size=len(after)) * 10 ** (-3 * after / decay)
+    tail *= 10 ** (-direct / 20) / np.linalg.norm(tail)
+    tail[0] = 1.0
+    return np.asarray(fftconvolve(waveform, tail)[: len(waveform)], np.float32)
+
+
+def coloured_noise(samples: int, tilt: float, rng: np.random.Generator) -> Floats:
+    """Return noise, float32 [samples] at 16 kHz, of any level; its power falls with 1/f**tilt: white 0, pink 1."""
+    white = rng.normal(size=samples).astype(np.float32)
+    return _filtered(white, np.maximum(_frequencies(samples), 50.0) ** (-tilt / 2))
+
+
+def coded(waveform: Floats, container: str, codec: str, rate: int, bit_rate: int) -> Floats:
+    """Return sound, float32 [N] at 16 kHz, as it is after an encoder of FFmpeg; `bit_rate` 0: the encoder's own."""
+    return _decoded(_encoded(waveform, container, codec, rate, bit_rate), len(waveform))
 
 
 def _encoded(waveform: Floats, container: str, codec: str, rate: int, bit_rate: int) -> BytesIO:
