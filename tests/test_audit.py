@@ -140,9 +140,11 @@ class TestLimits:
 
     def test_broken_files_are_refused_with_their_reason(self, tmp_path):
         (tmp_path / "text.wav").write_text("no sound")
-        files = [File(tmp_path / "text.wav"), File(write_sound(tmp_path / "a.wav")), File(tmp_path / "none.wav")]
-        found = dict(measure_all(files, partial(Measurer, None), jobs=1))
+        (tmp_path / "text.flac").write_text("junk")
+        names = (tmp_path / "text.wav", write_sound(tmp_path / "a.wav"), tmp_path / "none.wav", tmp_path / "text.flac")
+        found = dict(measure_all([File(name) for name in names], partial(Measurer, None), jobs=1))
         assert (found[0].reason, found[2].detail) == (Reason.UNREADABLE, "no such file")
+        assert found[3].detail == "it has neither pictures nor sound"
         assert found[1]["audio_rate"] == RATE
 
 
@@ -375,7 +377,9 @@ class TestAudit:
             for n in range(20)
             for label in ("real", "fake")
         ]
-        page = to_html(summarise_of(clips), clips)
+        found = summarise_of(clips)
+        assert "\x1b" not in "".join(found.notes())
+        page = to_html(found, clips)
         assert "<script" not in page
         assert "\x1b" not in page
         assert "&lt;script&gt;" in page

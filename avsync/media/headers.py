@@ -73,7 +73,7 @@ class Headers:
     Attributes:
         container: FFmpeg's name of the format, and the brand of an MP4 file.
         encoder: what wrote the container, as its tag says; empty if it has none.
-        video, audio: the streams that are decoded; None if there is none.
+        video, audio: the streams that are decoded; None if there is none, or nothing in it.
     """
 
     container: str
@@ -95,8 +95,8 @@ def read_headers(path: Path) -> Headers:
         return Headers(
             container=" ".join(filter(None, (container.format.name, brand.strip()))),
             encoder=container.metadata.get("encoder", ""),
-            video=None if video is None else _video(video, packets[video.index]),
-            audio=None if audio is None else _audio(audio, packets[audio.index]),
+            video=_video(video, packets[video.index]) if video and packets[video.index].count else None,
+            audio=_audio(audio, packets[audio.index]) if audio and packets[audio.index].count else None,
         )
 
 

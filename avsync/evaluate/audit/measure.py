@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 from statistics import mean, median
 
-from avsync.errors import CannotJudge
+from avsync.errors import CannotJudge, Reason
 from avsync.evaluate.audit.facts import Faces, Measured, Value, values
 from avsync.evaluate.sound_facts import sound_facts
 from avsync.media import frames, read_headers
@@ -36,6 +36,8 @@ class Measurer:
         """
         headers = read_headers(path)
         of_sound = headers.audio if audio is None else read_headers(audio).audio
+        if headers.video is None and of_sound is None:
+            raise CannotJudge(Reason.UNREADABLE, "it has neither pictures nor sound")
         return values(
             Measured(
                 container=headers.container,

@@ -10,6 +10,7 @@ from avsync.evaluate.audit.facts import Value
 from avsync.evaluate.json_files import plain
 from avsync.evaluate.metrics import Estimate
 from avsync.evaluate.table import Row, Tables
+from avsync.text import printable
 
 SCHEMA = "avsync.audit/1"
 _TOLD = 20  # at most so many broken files are named in words; JSON has all
@@ -63,8 +64,8 @@ class Audit:
         return found
 
     def notes(self) -> list[str]:
-        """Return lines for people: what was measured, what was found, what to do."""
-        return [*self._measured(), *self._warned(), self.conclusion()]
+        """Return lines for people: what was measured, what was found, what to do. Names and tags of files are safe."""
+        return [printable(line) for line in (*self._measured(), *self._warned(), self.conclusion())]
 
     def conclusion(self) -> str:
         """Return what follows for whoever uses the data set, in a few sentences."""
