@@ -146,7 +146,7 @@ function notice(words) {
   find("span", shown).textContent = words;
   find("button", shown).onclick = () => {
     shown.remove();
-    find("#files").focus();
+    find("#choose").focus();
   };
   find("#notices").append(shown);
 }
@@ -161,7 +161,7 @@ function discard(element) {
 function tidy() {
   for (const section of [queue, results]) {
     const empty = !find("li", section);
-    if (empty && section.contains(document.activeElement)) find("#files").focus();
+    if (empty && section.contains(document.activeElement)) find("#choose").focus();
     section.hidden = empty;
   }
 }
@@ -248,6 +248,7 @@ function uploadAll(files) {
   for (const file of files) upload(file);
 }
 
+find("#choose").onclick = () => find("#files").click();
 find("#files").onchange = (event) => {
   uploadAll(event.target.files);
   event.target.value = ""; // so that the same file can be chosen again
