@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from avsync.detector import Detector
+    from avsync.report.frame import to_pandas
     from avsync.score.verdict import Verdict
 
     __version__: str
 
-__all__ = ["Detector", "Verdict", "__version__"]
+__all__ = ["Detector", "Verdict", "__version__", "to_pandas"]
 
-_HOMES = {"Detector": "avsync.detector", "Verdict": "avsync.score.verdict"}
+_HOMES = {
+    "Detector": "avsync.detector",
+    "Verdict": "avsync.score.verdict",
+    "to_pandas": "avsync.report.frame",
+}
 
 
 def __getattr__(name: str) -> Any:

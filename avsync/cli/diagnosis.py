@@ -35,6 +35,8 @@ EXTRAS = {
     "app": "the local page, avsync app",
     "fan": "--faces fan",
     "mesh": "--faces mesh",
+    "pandas": "avsync.to_pandas",
+    "plot": "Verdict.plot",
     "ssl": "--backbone with HuBERT, WavLM and others",
     "train": "avsync train",
     "voice": "WORLD, to train the check of the voice",

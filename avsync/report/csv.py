@@ -9,15 +9,15 @@ from typing import Any
 from avsync.score.verdict import CheckResult, CheckScore, Segment, TrackVerdict, Verdict
 
 _NESTED = ("checks", "tracks", "artefacts", "figures", "box", "segments")
-_FILE_COLUMNS = ("schema", *(field.name for field in fields(Verdict) if field.name not in _NESTED))
-_BOX = ("box_left", "box_top", "box_right", "box_bottom")
+FILE_COLUMNS = ("schema", *(field.name for field in fields(Verdict) if field.name not in _NESTED))
+BOX = ("box_left", "box_top", "box_right", "box_bottom")
 # A field of the face that the file has too is prefixed.
-_FACE_COLUMNS = {
-    field.name: f"track_{field.name}" if field.name in _FILE_COLUMNS else field.name
+FACE_COLUMNS = {
+    field.name: f"track_{field.name}" if field.name in FILE_COLUMNS else field.name
     for field in fields(TrackVerdict)
     if field.name not in _NESTED
 }
-_FIRST_COLUMNS = (*_FILE_COLUMNS, *_FACE_COLUMNS.values(), *_BOX, "segments", "recording_segments")
+_FIRST_COLUMNS = (*FILE_COLUMNS, *FACE_COLUMNS.values(), *BOX, "segments", "recording_segments")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 DOCS = """\
@@ -34,10 +34,15 @@ Text that a spreadsheet would take for a formula begins with an apostrophe.
 
 def to_csv(verdicts: Sequence[Verdict]) -> str:
     """Return one CSV table (RFC 4180) with a header, as `DOCS` describes it."""
+    rows, columns = table(verdicts)
+    return csv_header(columns) + _written(rows, columns)
+
+
+def table(verdicts: Sequence[Verdict]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return a row of cells by column for each face of each file, and all columns; a cell may be missing."""
     rows = [row for verdict in verdicts for row in _rows(verdict)]
     nested = [dict.fromkeys(name for row in rows for name in row if name.startswith(p)) for p in ("check_", "reading_")]
-    columns = [*_FIRST_COLUMNS, *nested[0], *nested[1]]
-    return csv_header(columns) + _written(rows, columns)
+    return rows, [*_FIRST_COLUMNS, *nested[0], *nested[1]]
 
 
 def csv_columns(checks: Iterable[str], readings: Iterable[str]) -> list[str]:
@@ -64,7 +69,7 @@ def _written(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> str:
 
 
 def _rows(verdict: Verdict) -> Iterator[dict[str, Any]]:
-    cells = {name: value for name, value in verdict.to_dict().items() if name in _FILE_COLUMNS}
+    cells = {name: value for name, value in verdict.to_dict().items() if name in FILE_COLUMNS}
     cells["warnings"] = "; ".join(verdict.warnings)
     cells["recording_segments"] = _spans([s for check in verdict.checks.values() for s in check.segments])
     if not verdict.tracks:
@@ -74,8 +79,8 @@ def _rows(verdict: Verdict) -> Iterator[dict[str, Any]]:
 
 
 def _track(track: TrackVerdict) -> dict[str, Any]:
-    cells = {column: getattr(track, name) for name, column in _FACE_COLUMNS.items()}
-    cells.update(zip(_BOX, track.box, strict=True))
+    cells = {column: getattr(track, name) for name, column in FACE_COLUMNS.items()}
+    cells.update(zip(BOX, track.box, strict=True))
     cells["segments"] = _spans(track.segments)
     return cells
 

@@ -43,6 +43,16 @@ def subjects(verdict: Verdict) -> list[Subject]:
     return [*faces, _recording(verdict, of_recording)] if of_recording else faces
 
 
+def rows(verdict: Verdict) -> list[Subject]:
+    """Return what a table has rows for: the faces, and the recording if it decides or has segments of its own.
+
+    Otherwise the faces repeat its p-values.
+    """
+    return [
+        subject for subject in subjects(verdict) if subject.face is not None or subject.decisive or subject.segments
+    ]
+
+
 def recording_checks(verdict: Verdict) -> dict[str, CheckResult]:
     """Return the checks that have a score of the recording as a whole, by name. They are fused with those of faces."""
     return {

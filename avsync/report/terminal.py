@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from avsync.report.subjects import Subject, check_names, subjects
+from avsync.report.subjects import Subject, check_names, rows
 from avsync.report.wording import LABELS, details, not_asked, p_cells, sentence, spans, subject_cells, values
 from avsync.score.verdict import Verdict
 from avsync.text import printable
@@ -68,7 +68,7 @@ def print_table(verdicts: Sequence[Verdict], file: TextIO | None = None) -> None
 
 def _table(console: Console, verdicts: Sequence[Verdict]) -> tuple[Table, int]:
     """Return the table, and the least width in which every cell but those of the last column stays in one line."""
-    several = any(len(_shown(verdict)) > 1 for verdict in verdicts)
+    several = any(len(rows(verdict)) > 1 for verdict in verdicts)
     caption = Text(_DECISIVE) if several else None
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False, caption=caption, caption_justify="left")
     for name in ("file", "verdict"):
@@ -78,13 +78,13 @@ def _table(console: Console, verdicts: Sequence[Verdict]) -> tuple[Table, int]:
     numbers = _NUMBERS if measured else (*_NUMBERS, *(f"p {printable(name)}" for name in checks), "p")
     for number in numbers:
         table.add_column(number, justify="right", no_wrap=True)
-    rows = [row for verdict in verdicts for row in _rows(verdict, None if measured else checks, len(numbers))]
-    pieces = [cell_len(piece) for row in rows for piece in row[-1].plain.split(", ")]
+    cells = [row for verdict in verdicts for row in _rows(verdict, None if measured else checks, len(numbers))]
+    pieces = [cell_len(piece) for row in cells for piece in row[-1].plain.split(", ")]
     least = max(_PIECE, *(1 + length for length in pieces))
     table.add_column("readings" if measured else "segments", overflow="fold", min_width=least)
-    for row in rows:
+    for row in cells:
         table.add_row(*row)
-    longest = max((cell_len(row[-1].plain) for row in rows), default=0)
+    longest = max((cell_len(row[-1].plain) for row in cells), default=0)
     wide = console.options.update(width=10_000)
     return table, console.measure(table, options=wide).maximum - max(0, longest - least)
 
@@ -92,7 +92,7 @@ def _table(console: Console, verdicts: Sequence[Verdict]) -> tuple[Table, int]:
 def _rows(verdict: Verdict, checks: Sequence[str] | None, numbers: int) -> Iterator[list[Text]]:
     """Yield the rows of a file; `checks` None: readings in place of p-values and segments."""
     head = [Text(printable(Path(verdict.path).name)), Text(*_label(verdict))]
-    shown = _shown(verdict)
+    shown = rows(verdict)
     for subject in shown:
         last = (values(subject),) if checks is None else (*p_cells(subject, checks), spans(subject.segments))
         yield [*head, *map(Text, (*subject_cells(subject, marked=len(shown) > 1), *last))]
@@ -108,13 +108,13 @@ def _print_blocks(console: Console, verdicts: Sequence[Verdict]) -> None:
         console.print()
         console.print(Text(printable(Path(verdict.path).name)), soft_wrap=True)
         console.print(Text.assemble("  ", _label(verdict)))
-        shown = _shown(verdict)
+        shown = rows(verdict)
         for subject in shown:
             marked = len(shown) > 1
             for named in _block(subject, None if measured else checks, marked=marked):
                 for line in _filled([f"{name} {value}" for name, value in named if value != "–"], console.width):
                     console.print(Text(f"  {line}"))
-    if any(len(_shown(verdict)) > 1 for verdict in verdicts):
+    if any(len(rows(verdict)) > 1 for verdict in verdicts):
         console.print(Text(f"\n{_DECISIVE}"))
 
 
@@ -151,10 +151,3 @@ def _label(verdict: Verdict) -> tuple[str, str]:
 def _are_measured(verdicts: Sequence[Verdict]) -> bool:
     """Whether there are readings but no p-values: then that is so of all files that were judged."""
     return any(verdict.verdict == "measured" for verdict in verdicts)
-
-
-def _shown(verdict: Verdict) -> list[Subject]:
-    """The faces; and the recording, whose p-values the faces repeat, if it decides or has segments of its own."""
-    return [
-        subject for subject in subjects(verdict) if subject.face is not None or subject.decisive or subject.segments
-    ]

@@ -1,13 +1,17 @@
 """The result for one file: typed, versioned, plain data for machines."""
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avsync.errors import Reason
 from avsync.score.figures import Figures
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SCHEMA = "avsync.verdict/2"
 _NOT_IN_JSON = ("artefacts", "figures")
@@ -164,6 +168,19 @@ class Verdict:
         """The face that the verdict rests on."""
         return next((track for track in self.tracks if track.track == self.decisive_track), None)
 
+    def plot(self) -> "Figure":
+        """Draw the timeline, the scores of the checks, and kept lattices and the map of the voice, with matplotlib.
+
+        Raises:
+            ImportError: matplotlib is not installed (`pip install 'avsync[plot]'`).
+        """
+        drawn: Figure = _of_report("plot", "plot")(self)
+        return drawn
+
+    def _repr_html_(self) -> str:
+        """The verdict as Jupyter shows it."""
+        return str(_of_report("notebook", "to_fragment")(self))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, `schema` first."""
         bare = replace(self, artefacts={}, figures=None)
@@ -187,6 +204,11 @@ class Verdict:
             return cls(**plain)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a verdict of schema {SCHEMA}") from error
+
+
+def _of_report(module: str, name: str) -> Any:
+    """A function of `avsync.report`. That lies above this module: it is imported by name, when somebody asks for it."""
+    return getattr(import_module(f"avsync.report.{module}"), name)
 
 
 def _reason(text: str | None) -> Reason | None:
