@@ -256,6 +256,16 @@ class TestCues:
         assert cue.types["RealVideo-FakeAudio"].typical == 9.0
         assert not cue.types["FakeVideo-RealAudio"].warns
 
+    def test_fact_that_only_fakes_have_has_no_auc(self):
+        clips = [clip(f"{label}{n}", label, f"p{n}") for n in range(9) for label in ("real", "fake")]
+        clips = [
+            one._replace(facts={**one.facts, "fps": float(place) if one.record.label == "fake" else None})
+            for place, one in enumerate(clips)
+        ]
+        (cue,) = find_cues(clips)
+        assert (cue.fact, cue.clips, cue.typical_real, cue.warnings) == ("fps", 9, None, {})
+        assert np.isnan([cue.all.auc.value, cue.all.p_value]).all()
+
     def test_difference_between_pages_is_no_cue(self):
         """All clips of one page are long, and it has most of the fakes."""
         rng = np.random.default_rng(0)
@@ -315,7 +325,17 @@ class TestAudit:
 
     def test_json_is_what_is_written(self, tmp_path, monkeypatch, capsys):
         silent_fakes(tmp_path, people=3)
-        arguments = ("--real", tmp_path / "real", "--fake", tmp_path / "fake", "--output", tmp_path / "out", "--json")
+        arguments = (
+            "--real",
+            tmp_path / "real",
+            "--fake",
+            tmp_path / "fake",
+            "--output",
+            tmp_path / "out",
+            "--json",
+            "--jobs",
+            1,
+        )
         status, out, _ = verb(monkeypatch, capsys, "audit", *arguments)
         assert (status, json.loads(out)) == (0, json.loads((tmp_path / "out/audit.json").read_text()))
 
@@ -328,22 +348,22 @@ class TestAudit:
             yield from measure_all(files, make, jobs)
 
         monkeypatch.setattr(avsync.evaluate.audit.run, "measure_all", measure)
-        first = audit(records, tmp_path / "out")
-        assert audit(records, tmp_path / "out") == first
+        first = audit(records, tmp_path / "out", jobs=1)
+        assert audit(records, tmp_path / "out", jobs=1) == first
         with (tmp_path / "out" / FILE).open("a") as file:
             file.write('{"name": "torn')
         write_sound(tmp_path / "data/real/p1/1.wav", seconds=0.6)
-        audit(records, tmp_path / "out")
-        audit(records, tmp_path / "out", faces="dlib")
+        audit(records, tmp_path / "out", jobs=1)
+        audit(records, tmp_path / "out", faces="dlib", jobs=1)
         assert list(map(len, asked)) == [6, 0, 1, 6]
         assert asked[2] == ["real/p1/1.wav"]
 
     def test_missing_file_is_named_and_looked_for_again(self, tmp_path):
         records = open_folders(silent_fakes(tmp_path / "data", people=3))
         away = records[0].path.rename(tmp_path / "away.wav")
-        assert audit(records, tmp_path / "out").refused == {"real/p0/1.wav": "unreadable: the file is missing"}
+        assert audit(records, tmp_path / "out", jobs=1).refused == {"real/p0/1.wav": "unreadable: the file is missing"}
         away.rename(records[0].path)
-        assert audit(records, tmp_path / "out").refused == {}
+        assert audit(records, tmp_path / "out", jobs=1).refused == {}
 
     def test_what_cannot_be_audited_is_told_before_any_work(self, tmp_path, monkeypatch, capsys):
         write_sound(tmp_path / "ann/1.wav")
@@ -361,7 +381,7 @@ class TestAudit:
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / FILE).write_text("[]\n")
         with pytest.raises(UsageError, match=r"facts\.jsonl line 1: no facts of a clip; choose another --output"):
-            audit(records, tmp_path / "out")
+            audit(records, tmp_path / "out", jobs=1)
 
     def test_none_that_can_be_read_is_told(self, tmp_path):
         records = open_folders(silent_fakes(tmp_path / "data", people=3))
@@ -386,7 +406,7 @@ class TestAudit:
 
 
 def test_the_page_is_accessible_and_loads_nothing(tmp_path):
-    audit(open_folders(silent_fakes(tmp_path / "data", people=6)), tmp_path / "out")
+    audit(open_folders(silent_fakes(tmp_path / "data", people=6)), tmp_path / "out", jobs=1)
     with chromium() as open_page:
         opened = open_page((tmp_path / "out/audit.html").as_uri())
         assert violations(opened.page) == []

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import erfc, isnan, nan, sqrt
 from statistics import median
 from typing import NamedTuple
@@ -113,16 +113,20 @@ def _joint(clips: Sequence[MeasuredClip], chosen: Flags, looked_at: int) -> Sepa
     used = [clips[index] for index in np.flatnonzero(chosen | ~fake).tolist()]
     facts = [[clip.facts[name] for clip in used] for name in FACTS]
     score = joint_scores(facts, [clip.record.identity for clip in used], _fake(used))
-    return Separation(*_separation(used, score, _fake(used), looked_at, spread=_LEARNED))
+    return _separation(used, score, _fake(used), looked_at, spread=_LEARNED)
 
 
 def _cue(name: str, clips: Sequence[MeasuredClip], values: Sequence[Value], looked_at: int) -> Cue:
     fact, fake = FACTS[name], _fake(clips)
     score = fact_scores(values, [clip.record.identity for clip in clips], fake)
     groups = {
-        of: _one_sided(*_separation(clips, score, chosen, looked_at), _of(values, chosen))
+        of: replace(_separation(clips, score, chosen, looked_at), typical=_typical(_of(values, chosen)))
         for of, chosen in _groups(clips).items()
     }
+    if is_word(values):  # other people's clips have chosen the side
+        groups = {of: replace(group, fakes_have="other values") for of, group in groups.items()}
+    else:
+        groups = {of: _on_its_side(group) for of, group in groups.items()}
     return Cue(
         fact=name,
         unit=fact.unit,
@@ -145,8 +149,8 @@ def _groups(clips: Sequence[MeasuredClip]) -> dict[str, Flags]:
 
 def _separation(
     clips: Sequence[MeasuredClip], score: Floats, chosen: Flags, looked_at: int, spread: float = 1.0
-) -> tuple[Estimate, str, float]:
-    """The AUC, that high scores tell fakes, and the p-value.
+) -> Separation:
+    """How well high scores tell the chosen fakes.
 
     Only clips that have a score, and that the chosen fakes are compared with, are counted and drawn.
     """
@@ -154,22 +158,21 @@ def _separation(
     known = np.flatnonzero(~np.isnan(score) & (chosen | ~fake))
     parts = strata(fake[known], [clips[index].record.page for index in known.tolist()], chosen[known])
     if not parts:
-        return UNKNOWN, "more", nan
+        return Separation(UNKNOWN, "more", nan)
     used: Indices = np.unique(np.concatenate(parts))
     identities = [clips[index].record.identity for index in known[used].tolist()]
     metric = within(auc, fake[known][used], score[known][used], [np.searchsorted(used, part) for part in parts])
     found = estimate(metric, identities)
     fakes = int(fake[known][used].sum())
-    return found, "more", min(1.0, looked_at * _p_value(found, fakes, len(used) - fakes, spread))
+    p_value = _p_value(found, fakes, len(used) - fakes, spread)
+    return Separation(found, "more", nan if isnan(p_value) else min(1.0, looked_at * p_value))
 
 
 def _p_value(found: Estimate, fakes: int, real: int, spread: float) -> float:
     """The two-sided p-value of an AUC by its bootstrap error, or by that of random ranks if that is larger.
 
-    The error is taken `spread` times as large.
-
     Where the two classes do not overlap, the bootstrap has no error. Random ranks have the variance of the Mann-Whitney
-    statistic.
+    statistic. The error is taken `spread` times as large.
     """
     if isnan(found.value) or not fakes or not real:
         return nan
@@ -177,13 +180,12 @@ def _p_value(found: Estimate, fakes: int, real: int, spread: float) -> float:
     return erfc(abs(found.value - 0.5) / (spread * error) / sqrt(2))
 
 
-def _one_sided(found: Estimate, side: str, p_value: float, values: Sequence[Value]) -> Separation:
-    """The side on which the fakes are. Of words there is one side: other people's clips chose it."""
-    if is_word(values):
-        side = "other values"
-    elif found.value < 0.5:
-        found, side = Estimate(1 - found.value, 1 - found.high, 1 - found.low), "less"
-    return Separation(found, side, p_value, _typical(values))
+def _on_its_side(group: Separation) -> Separation:
+    """The side on which the fakes are."""
+    found = group.auc
+    if found.value >= 0.5 or isnan(found.value):
+        return group
+    return replace(group, auc=Estimate(1 - found.value, 1 - found.high, 1 - found.low), fakes_have="less")
 
 
 def _of(values: Sequence[Value], chosen: Flags) -> list[Value]:
