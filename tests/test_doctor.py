@@ -153,7 +153,7 @@ class TestCommand:
     def test_when_all_works_the_status_is_0(self, only):
         only()
         result = run()
-        assert result.stdout.endswith("\navsync score works here.\n")
+        assert result.stdout.endswith("\nAll good: avsync score works here.\n")
         assert result.exit_code == 0
 
     def test_a_fault_is_status_1_and_its_remedy_is_on_the_next_line(self, only, broken):
@@ -164,7 +164,7 @@ class TestCommand:
         (at,) = (index for index, line in enumerate(lines) if line.startswith("fault"))
         assert lines[at].split(maxsplit=2)[1:] == ["torch", "ImportError: \\x1b[2Jbroken"]
         assert lines[at + 1].strip().startswith("-> install it again")
-        assert lines[-1] == "avsync score does not work here: see the faults above."
+        assert lines[-1] == "Not yet: avsync score does not work here; see the faults above."
         assert result.exit_code == 1
 
     def test_it_works_where_hardly_anything_does(self, tmp_path):

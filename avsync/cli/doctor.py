@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from avsync.cli.diagnosis import Finding
 
 SCHEMA = "avsync.doctor/1"
+_WORKS = "All good: avsync score works here."
+_FAULTS = "Not yet: avsync score does not work here; see the faults above."
 _NAMES = 16  # characters, so that what is said stands in a column
 
 
@@ -32,7 +34,7 @@ def doctor(
     if as_json:
         print(_json(findings, works=works))
     else:
-        print("\navsync score works here." if works else "\navsync score does not work here: see the faults above.")
+        print(f"\n{_WORKS if works else _FAULTS}")
     if not works:
         raise typer.Exit(1)
 
