@@ -220,8 +220,8 @@ class TestEveryone:
         assert focused(page) == "a.mp4"  # where the recording went
         page.keyboard.press("Tab")
         assert focused(page) == "Show the report"
-        page.keyboard.press("Enter")
-        page.wait_for_selector("iframe")
+        with page.expect_request_finished(lambda request: "/media/" in request.url):
+            page.keyboard.press("Enter")
         assert page.get_by_role("button", name="Hide the report").get_attribute("aria-expanded") == "true"
         page.get_by_role("button", name="Remove a.mp4").focus()
         page.keyboard.press("Enter")
