@@ -89,8 +89,8 @@ class TestFindingSpeech:
 
 
 class TestOtherRules:
-    @pytest.mark.parametrize(("first", "begin"), [(0, 0.0), (639, 0.0), (640, 0.04), (12_345, 0.76)])
-    def test_paper_starts_at_the_frame_of_the_first_sample_above_the_threshold(self, wav, first, begin):
+    @pytest.mark.parametrize(("first", "begin"), [(0, 0.0), (1, 0.04), (639, 0.04), (640, 0.08), (12_345, 0.8)])
+    def test_paper_leaves_out_the_frame_that_the_silence_ends_in(self, wav, first, begin):
         sound = np.full(2 * RATE, 0.0004, np.float32)
         sound[first] = -0.001
         activity = speech_activity(Sound(wav(sound)), "paper")

@@ -79,8 +79,8 @@ def speech_activity(
         sound: the sound of a file.
         trim: `default` is Silero voice activity between the first and the last sound that is loud enough to be speech.
             That gate is set from the energy-weighted level, which does not depend on silence: silence added around a
-            clip changes nothing inside it. `paper` is everything from the first sample above 0.0005 (AVH-Align).
-            `none` is everything.
+            clip changes nothing inside it. `paper` is everything after the frame with the first sample above 0.0005, or
+            everything if that is the very first sample (AVH-Align). `none` is everything.
         on_progress: called with the seconds that the voice detector has heard.
 
     Raises:
@@ -96,7 +96,8 @@ def speech_activity(
     if trim == "none":
         return found(np.array([[0.0, duration]])[: samples > 0])
     if trim == "paper":
-        begin = np.floor(first / RATE * FPS) / FPS
+        # As github.com/bit-ml/AVH-Align does it: the frame that the silence ends in is left out too.
+        begin = (np.floor(first / RATE * FPS) + (first > 0)) / FPS
         return found(np.array([[begin, duration]])[: first >= 0])
     level = float((power**2).sum() / max(power.sum(), 1e-30))
     if level < 10 ** (_SILENT_DB / 10):
