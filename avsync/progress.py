@@ -15,7 +15,7 @@ _WORDS: dict[Stage, str] = {
     "opening": "opening",
     "speech": "finding speech",
     "faces": "following faces",
-    "voice": "hearing the voice",
+    "voice": "checking voice",
     "drawing": "drawing",
 }
 _NARROW = 60  # characters; there is no bar on a terminal that has fewer
