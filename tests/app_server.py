@@ -68,7 +68,7 @@ class App:
 
     def __init__(self, process):
         self.process, self.said = process, []
-        while not self.said or "avsync is at" not in self.said[-1]:
+        while not self.said or "the page is at" not in self.said[-1]:
             line = process.stdout.readline()
             assert line, process.stderr.read()
             self.said.append(line)

@@ -127,7 +127,7 @@ class TestChoosing:
         os.truncate(large, 3_000_000_000)
         opened.page.set_input_files("#files", large)
         notice = opened.page.get_by_role("alert")
-        assert "large.mp4 was not taken: it has 3,000 MB, and a file may have 2,000 MB." in notice.inner_text()
+        assert "large.mp4 was not taken: it has 3,000 MB, and a file may have up to 2,000 MB." in notice.inner_text()
         assert rows(opened.page) == []
         assert violations(opened.page) == []
         assert not [address for address in opened.requests if "name=" in address]

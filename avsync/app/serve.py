@@ -138,7 +138,7 @@ def _welcome(listening: socket.socket, settings: Settings, door: Door, say: Call
         )
     name = socket.gethostname() if settings.host in _ALL else settings.host
     address = f"http://{f'[{name}]' if ':' in name else name}:{port}/?key="
-    say(f"avsync is at {address}{door.key} (Ctrl-C ends it and deletes the uploaded files)")
+    say(f"the page is at {address}{door.key} (Ctrl-C ends it and deletes the uploaded files)")
     if settings.open_browser and _has_screen():
         # The command line that starts a browser can be seen by other users: its key works once.
         Thread(target=webbrowser.open, args=(address + door.ticket(),), daemon=True).start()

@@ -39,7 +39,7 @@ async function refresh() {
 function show({ version, items, max_upload }) {
   seen = version;
   largest = max_upload;
-  find("#limit").textContent = `; a file may have ${megabytes(largest)}`;
+  find("#limit").textContent = `A file may have up to ${megabytes(largest)}.`;
   const present = new Set(items.map((item) => item.id));
   for (const shown of [rows, cards]) {
     for (const [id, element] of shown) {
@@ -189,7 +189,7 @@ async function remove(id) {
 function upload(file) {
   if (file.size > largest) {
     return notice(
-      `${file.name} was not taken: it has ${megabytes(file.size)}, and a file may have ${megabytes(largest)}. ` +
+      `${file.name} was not taken: it has ${megabytes(file.size)}, and a file may have up to ${megabytes(largest)}. ` +
         "avsync app --max-upload allows more.",
     );
   }
