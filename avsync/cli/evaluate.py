@@ -1,7 +1,7 @@
 """avsync evaluate."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,7 @@ from avsync.cli.options import (
     Weights,
 )
 from avsync.cli.printer import refuse_both, telling
+from avsync.cli.robustness import CopyJobs, KeepCopies, Limit, Robustness, check_options, print_robustness
 from avsync.errors import UsageError
 from avsync.progress import counting
 
@@ -42,6 +43,10 @@ def evaluate(
     output: Annotated[
         Path, typer.Option(metavar="DIR", help="Where verdicts are kept; run again to continue after a stop.")
     ] = Path("evaluation"),
+    robustness: Robustness = None,
+    limit: Limit = None,
+    jobs: CopyJobs = None,
+    keep_copies: KeepCopies = False,
     weights: Weights = None,
     checks: Checks = None,
     backbone: Backbone = None,
@@ -59,21 +64,26 @@ def evaluate(
     from avsync.detector import Detector
     from avsync.evaluate import Settings, default_protocol, print_tables
     from avsync.evaluate import evaluate as run
+    from avsync.evaluate.robustness import limited
 
     refuse_both(quiet=quiet, verbose=verbose)
+    check_options(robustness, jobs, features, keep_copies=keep_copies)
     records = with_role(chosen_clips(root, dataset, split, real, fake), role)
-    detector = Detector(
-        weights,
-        checks=checks,
-        backbone=backbone,
-        reading=reading,
-        features=features,
-        trim=trim,
-        faces=faces,
-        level=level,
-        device=device,
-        baselines=True,
-    )
+    if limit is not None:
+        records = limited(records, limit)
+    options: dict[str, Any] = {
+        "weights": weights,
+        "checks": checks,
+        "backbone": backbone,
+        "reading": reading,
+        "features": features,
+        "trim": trim,
+        "faces": faces,
+        "level": level,
+        "device": device,
+        "baselines": True,
+    }
+    detector = Detector(**options)
     model = (detector.model, detector.weights_sha256, detector.checks)
     settings = Settings(*model, trim, faces, level, detector.calibration_sha256)
     if protocol is None and (protocol := default_protocol(records)) == "speech":
@@ -82,6 +92,17 @@ def evaluate(
     with counting("evaluating", quiet=quiet or verbose) as on_progress:
         summary = run(records, judge, output, settings=settings, protocol=protocol, on_progress=on_progress)
     print_tables(summary.tables(), summary.notes())
+    if robustness is not None:
+        print_robustness(
+            records,
+            output,
+            settings,
+            robustness,
+            options,
+            jobs=jobs or 1,
+            keep_copies=keep_copies,
+            quiet=quiet or verbose,
+        )
     _print_shortcuts(records, output / "audit", quiet=quiet or verbose)
 
 

@@ -4,7 +4,7 @@ Filters and encoders are those of FFmpeg inside PyAV, the rest is numpy: no othe
 """
 
 from avsync.evaluate.manipulations.interface import RECIPES, CannotManipulate, Kind, Make, Manipulation, Source
-from avsync.evaluate.manipulations.registry import MANIPULATIONS, named, of_suite
+from avsync.evaluate.manipulations.registry import MANIPULATIONS, mixes, named, of_suite
 
 __all__ = [
     "MANIPULATIONS",
@@ -14,6 +14,7 @@ __all__ = [
     "Make",
     "Manipulation",
     "Source",
+    "mixes",
     "named",
     "of_suite",
 ]

@@ -13,8 +13,8 @@ RECIPES = 1
 
 Kind = Literal["picture", "sound", "both"]
 # "quick" is part of "full". "control": what the carrier alone does, beside either. "limits": steps of the scripts, to
-# where nothing can be judged any more. "mixing": speech mixed with that of somebody else.
-Suite = Literal["quick", "full", "control", "limits", "mixing"]
+# where nothing can be judged any more. "mixing": real speech mixed with another person's; "copy mixing": with a copy.
+Suite = Literal["quick", "full", "control", "limits", "mixing", "copy mixing"]
 
 
 class CannotManipulate(AvsyncError):
@@ -28,7 +28,7 @@ class Source:
     Attributes:
         path: the clip.
         audio: its sound file; None if the sound is in `path`.
-        others: files with real speech of other people, for babble and for mixing.
+        others: files with real speech of other people, or a copy of the clip, that a manipulation adds.
     """
 
     path: Path
@@ -56,6 +56,7 @@ class Manipulation:
         strength: what exactly is done, for people.
         suite: when it is made.
         make: how it is made.
+        others: how many `Source.others` it takes.
     """
 
     name: str
@@ -63,3 +64,4 @@ class Manipulation:
     strength: str
     suite: Suite
     make: Make
+    others: int = 0

@@ -1,6 +1,7 @@
 """Noise behind the speech, and other voices."""
 
 import random
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from avsync.evaluate.manipulations.rewrite import Heard, read_sound
 from avsync.evaluate.manipulations.sound import generator
 from avsync.media import RATE, Sound
 
-TALKERS = 5  # of the babble, as far as the data set has so many
+TALKERS = 5  # of the babble, as far as there are so many
 
 
 def noisy(below_db: float, tilt: float = 0.0) -> Make:
@@ -34,7 +35,7 @@ def babble(below_db: float) -> Make:
         from avsync.speech.level import gain_to
 
         talk = np.zeros(len(samples), np.float32)
-        for path in source.others[:TALKERS]:
+        for path in source.others:
             other = repeated(speech_of(path), len(samples))
             talk += np.roll(other, chance.randrange(max(1, len(other)))) * np.float32(gain_to(1.0, other))
         if not talk.any():
@@ -54,21 +55,24 @@ def added(samples: Samples, noise: Samples, path: Path, below_db: float) -> Samp
 
 def speech_level(path: Path, samples: Samples) -> float:
     """Return the root mean square of the samples with speech; of all samples, if there is no speech."""
-    from avsync.speech import speech_activity  # imports torch
     from avsync.speech.level import rms
 
-    segments = (speech_activity(Sound(path)).segments * RATE).round().astype(int)
-    speech = [samples[begin:end] for begin, end in segments]
-    return rms(np.concatenate(speech or [samples]))
+    return rms(np.concatenate([samples[begin:end] for begin, end in _speech(path)] or [samples]))
 
 
 def speech_of(path: Path) -> Samples:
     """Return the sound of a file from its first to its last speech; all of it, if there is no speech."""
-    from avsync.speech import speech_activity
+    samples, segments = read_sound(path), _speech(path)
+    return samples[segments[0][0] : segments[-1][1]] if segments else samples
 
-    samples = read_sound(path)
+
+@lru_cache(maxsize=1024)  # the same clips come again with every manipulation
+def _speech(path: Path) -> list[tuple[int, int]]:
+    """Where somebody speaks in a file, in samples."""
+    from avsync.speech import speech_activity  # imports torch
+
     segments = (speech_activity(Sound(path)).segments * RATE).round().astype(int)
-    return samples[segments[0][0] : segments[-1][1]] if len(segments) else samples
+    return [(int(begin), int(end)) for begin, end in segments]
 
 
 def repeated(samples: Samples, length: int) -> Samples:

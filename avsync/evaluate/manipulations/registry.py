@@ -10,7 +10,7 @@ from avsync.evaluate.manipulations.codecs import encoded_pictures, encoded_sound
 from avsync.evaluate.manipulations.damage import as_it_is, flipped, lossy
 from avsync.evaluate.manipulations.interface import Kind, Make, Manipulation, Suite
 from avsync.evaluate.manipulations.mixing import SHARES, mixed, mixed_with_copy
-from avsync.evaluate.manipulations.noise import babble, noisy
+from avsync.evaluate.manipulations.noise import TALKERS, babble, noisy
 from avsync.evaluate.manipulations.overlays import subtitled, with_logo
 from avsync.evaluate.manipulations.pictures import brighter, contrast, cropped, filtered, gamma, shrunk, turned
 from avsync.evaluate.manipulations.screen import filmed_from_screen
@@ -39,8 +39,16 @@ _SOUND: list[_Row] = [
     ("noise 10 dB", "sound", "white, below the speech", "full", noisy(10)),
     ("pink noise 20 dB", "sound", "below the speech", "full", noisy(20, tilt=1)),
     ("pink noise 10 dB", "sound", "below the speech", "full", noisy(10, tilt=1)),
+    ("8 kHz and back", "sound", "resampled", "limits", resampled(1, 2)),
+    ("11.025 kHz and back", "sound", "resampled", "limits", resampled(441, 640)),
+    ("gain -20 dB", "sound", "softer", "full", louder(-20)),
+    ("gain +10 dB", "sound", "louder, clipped", "quick", louder(10)),
+]
+_BABBLE: list[_Row] = [
     ("babble 20 dB", "sound", "five people, below the speech", "full", babble(20)),
     ("babble 10 dB", "sound", "five people, below the speech", "quick", babble(10)),
+]
+_SOUND_CODECS: list[_Row] = [
     ("MP3 64 kbps", "sound", "mono, 16 kHz", "full", encoded_sound("libmp3lame", 64_000)),
     ("MP3 32 kbps", "sound", "mono, 16 kHz", "limits", encoded_sound("libmp3lame", 32_000)),
     ("MP3 16 kbps", "sound", "mono, 16 kHz", "quick", encoded_sound("libmp3lame", 16_000)),
@@ -49,10 +57,6 @@ _SOUND: list[_Row] = [
     ("AAC 16 kbps", "sound", "mono, 16 kHz", "full", encoded_sound("aac", 16_000)),
     ("Opus 64 kbps", "sound", "mono, 16 kHz", "full", encoded_sound("libopus", 64_000)),
     ("Opus 16 kbps", "sound", "mono, 16 kHz", "quick", encoded_sound("libopus", 16_000)),
-    ("8 kHz and back", "sound", "resampled", "limits", resampled(1, 2)),
-    ("11.025 kHz and back", "sound", "resampled", "limits", resampled(441, 640)),
-    ("gain -20 dB", "sound", "softer", "full", louder(-20)),
-    ("gain +10 dB", "sound", "louder, clipped", "quick", louder(10)),
 ]
 _PICTURES: list[_Row] = [
     ("x264 crf 28", "picture", "encoded again", "full", encoded_pictures("libx264", crf="28")),
@@ -124,10 +128,23 @@ _DAMAGE: list[_Row] = [
 ]
 _MIXING: list[_Row] = [
     *((f"own speech {share:.2f}", "sound", "and another person's", "mixing", mixed(share)) for share in SHARES),
-    *((f"real speech {share:.2f}", "sound", "and a copy of it", "mixing", mixed_with_copy(share)) for share in SHARES),
+    *((f"real speech {share:.2f}", "sound", "and a copy's", "copy mixing", mixed_with_copy(share)) for share in SHARES),
 ]
+
+
+def _rows(rows: list[_Row], others: int = 0) -> dict[str, Manipulation]:
+    return {row[0]: Manipulation(*row, others) for row in rows}
+
+
 MANIPULATIONS: dict[str, Manipulation] = {
-    row[0]: Manipulation(*row) for row in (*_CONTROLS, *_SOUND, *_PICTURES, *_TIMES, *_DAMAGE, *_MIXING)
+    **_rows(_CONTROLS),
+    **_rows(_SOUND),
+    **_rows(_BABBLE, TALKERS),
+    **_rows(_SOUND_CODECS),
+    **_rows(_PICTURES),
+    **_rows(_TIMES),
+    **_rows(_DAMAGE),
+    **_rows(_MIXING, 1),
 }
 _OF_SUITE: dict[str, frozenset[Suite]] = {
     "quick": frozenset({"control", "quick"}),
@@ -144,6 +161,11 @@ def of_suite(name: str) -> list[Manipulation]:
     if name not in _OF_SUITE:
         raise UsageError(f"--robustness {name}: not known; give one of {', '.join(_OF_SUITE)}")
     return [one for one in MANIPULATIONS.values() if one.suite in _OF_SUITE[name]]
+
+
+def mixes() -> list[Manipulation]:
+    """Return the manipulations of the mixing test, each with a larger share of the clip's own speech."""
+    return [one for one in MANIPULATIONS.values() if one.suite in ("mixing", "copy mixing")]
 
 
 def named(beginnings: str) -> Iterator[Manipulation]:
