@@ -46,19 +46,34 @@ def estimate(
         draws: number of draws.
         seed: of the random generator.
     """
+    return interval(*bootstrap(metric, identities, draws=draws, seed=seed))
+
+
+def bootstrap(
+    metric: Callable[[Floats], Floats], identities: Sequence[str], *, draws: int = DRAWS, seed: int = 0
+) -> tuple[float, Floats]:
+    """Compute a metric of all clips, and of each draw of identities, float64 [draws]; NaN where it is not defined.
+
+    Arguments as of `estimate`. The same identities, draws and seed give the same draws: values of several metrics, or
+    of several scores of the same clips, can be subtracted draw by draw.
+    """
     if not identities:
-        return UNKNOWN
+        return float("nan"), np.full(draws, np.nan)
     (value,) = metric(np.ones((1, len(identities))))
     people, index = np.unique(np.asarray(identities), return_inverse=True)
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(len(people), np.full(len(people), 1 / len(people)), size=draws).astype(np.float64)
     batches = np.array_split(counts, max(1, draws * len(identities) // _BATCH))
-    values = np.concatenate([metric(batch[:, index]) for batch in batches])
-    values = values[~np.isnan(values)]
-    if np.isnan(value) or not len(values):
+    return float(value), np.concatenate([metric(batch[:, index]) for batch in batches])
+
+
+def interval(value: float, drawn: Floats) -> Estimate:
+    """Return a value with the 95 % interval that the draws of `bootstrap` give it."""
+    known = drawn[~np.isnan(drawn)]
+    if np.isnan(value) or not len(known):
         return UNKNOWN
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(float(value), float(low), float(high))
+    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(value, float(low), float(high))
 
 
 def auc(fake: Flags, score: Floats, weight: Floats) -> Floats:
@@ -88,6 +103,15 @@ def equal_error_rate(fake: Flags, score: Floats, weight: Floats) -> Floats:
     gap_0, gap_1 = (np.take_along_axis(gap, at, -1)[..., 0] for at in (after - 1, after))
     alarm_0, alarm_1 = (np.take_along_axis(alarm, at, -1)[..., 0] for at in (after - 1, after))
     return np.asarray(alarm_0 + (alarm_1 - alarm_0) * _over(gap_0, gap_0 - gap_1))
+
+
+def roc(fake: Flags, score: Floats) -> tuple[Floats, Floats]:
+    """Return the ROC curve of n clips with k distinct scores: false-alarm rates and hit rates, from 0 to 1, [k + 1].
+
+    NaN where a class is missing.
+    """
+    hits, alarms = _curve(fake, score, np.ones(len(fake)))
+    return _over(alarms, alarms[-1:]), _over(hits, hits[-1:])
 
 
 def share(flag: Flags, weight: Floats) -> Floats:

@@ -19,6 +19,17 @@ Tables = dict[str, list[Row]]  # by heading; no table is empty
 
 # A row whose first cell begins so belongs to the last row without it.
 INDENT = "· "
+# What LaTeX writes otherwise.
+_LATEX = {
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    "≤": r"$\leq$",
+    "±": r"$\pm$",
+    "·": r"\textperiodcentered{}",
+}
 # On a narrower terminal columns would lose digits; the terminal breaks the lines instead.
 _WIDTH = 120
 
@@ -37,6 +48,11 @@ def print_tables(tables: Tables, notes: Sequence[str] = (), file: TextIO | None 
 def to_markdown(tables: Tables) -> str:
     """Return each table under its heading as Markdown; estimates with their 95 % intervals."""
     return "\n".join(f"## {heading}\n\n{_markdown_table(rows)}\n" for heading, rows in tables.items())
+
+
+def to_latex(tables: Tables) -> str:
+    """Return each table as a LaTeX table with its heading as the caption; it needs the package booktabs."""
+    return "\n".join(_latex_table(heading, rows) for heading, rows in tables.items())
 
 
 def to_plain(tables: Tables) -> dict[str, Any]:
@@ -66,6 +82,35 @@ def _markdown_table(rows: Sequence[Row]) -> str:
     lines: list[Iterable[str]] = [rows[0], ("---:" if number else "---" for number in numeric)]
     lines += [(_text(cell, "{:.3f}", " [{:.3f}–{:.3f}]") for cell in row.values()) for row in rows]
     return "\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines)
+
+
+def _latex_table(heading: str, rows: Sequence[Row]) -> str:
+    columns = "".join("l" if isinstance(cell, str) else "r" for cell in rows[0].values())
+    lines = [rows[0], *([_text(cell, "{:.3f}", " [{:.3f}–{:.3f}]") for cell in row.values()] for row in rows)]
+    header, *body = (" & ".join(map(_latex, line)) + r" \\" for line in lines)
+    return "\n".join(
+        [
+            r"\begin{table}",
+            rf"\caption{{{_latex(heading)}}}",
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            header,
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _latex(text: str) -> str:
+    indented = text.startswith(INDENT)
+    written = "".join(_LATEX.get(character, character) for character in printable(text.removeprefix(INDENT)))
+    if written.startswith("["):  # the end of the line before would take it for its argument
+        written = "{}" + written
+    return rf"\quad {written}" if indented else written
 
 
 def _escaped(text: str) -> str:
