@@ -17,15 +17,19 @@ from contextlib import closing
 
 import psutil
 import pytest
+import stand_in
 from app_server import SCRIPTED, app
 from typer.testing import CliRunner
 
 from avsync.cli import command_line
+from avsync.errors import AvsyncError
 
 pytest.importorskip("starlette", reason="avsync app needs the extra app")
 pytest.importorskip("uvicorn", reason="avsync app needs the extra app")
 
 from avsync.app.guard import Door
+from avsync.app.history import History
+from avsync.app.queue import Queue
 from avsync.app.uploads import Refused, Uploads
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and permissions of POSIX")
@@ -378,6 +382,44 @@ class TestQueue:
 
     def test_what_is_not_there_cannot_be_removed(self, served):
         assert served.ask("DELETE", "/items/none").status == 404
+
+
+class TestFailures:
+    """What goes wrong around a file, in this process with a detector that fails."""
+
+    def failed(self, tmp_path, error, history=None):
+        """The recording in a queue whose detector raises an error, or judges it, and the queue."""
+
+        class Failing:
+            def score_all(self, paths, *, keep, on_progress):
+                if error is not None:
+                    raise error
+                yield from (stand_in.Detector().score(path) for path in paths)
+
+        path = tmp_path / "file"
+        path.write_bytes(b"?")
+        queue = Queue(Failing(), history=history)
+        item = queue.add(path, "clip.mp4")
+        assert wait(lambda: item.state in ("done", "failed"))
+        return item, queue
+
+    def test_an_error_that_avsync_explains_is_shown(self, tmp_path):
+        item, queue = self.failed(tmp_path, AvsyncError("the model was not loaded"))
+        assert (item.state, item.told()["error"], queue.reports) == ("failed", "the model was not loaded", [])
+
+    def test_another_error_is_reported_without_personal_data(self, tmp_path):
+        item, queue = self.failed(tmp_path, ValueError("secret"))
+        assert (item.state, item.told()["error"]) == ("failed", "an error in avsync")
+        assert "ValueError" in queue.reports[0]
+        assert "secret" not in queue.reports[0]
+
+    def test_a_verdict_that_cannot_be_kept_is_shown_with_the_reason(self, tmp_path):
+        history = History(tmp_path / "history.sqlite")
+        history.close()
+        item, queue = self.failed(tmp_path, None, history)
+        assert wait(lambda: item.error)
+        assert (item.state, item.error) == ("done", "the verdict is not kept: Cannot operate on a closed database.")
+        assert len(queue.verdicts()) == 1
 
 
 class TestReports:

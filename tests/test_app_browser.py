@@ -196,6 +196,17 @@ class TestWorking:
         assert cards(page, 1) == ["b.mp4"]
         assert [item["name"] for item in running.items()] == ["b.mp4"]
 
+    def test_a_report_opens_in_a_tab_of_its_own(self, page):
+        choose(page, ("a.mp4", "dubbed"))
+        cards(page, 1)
+        page.get_by_role("button", name="Show the report").click()
+        with page.context.expect_page() as tab:
+            page.get_by_role("link", name="Open it in a tab of its own").click()
+        tab.value.wait_for_load_state()
+        assert "a.mp4" in tab.value.locator("h2").all_inner_texts()
+        assert tab.value.evaluate("self.origin") == "null"
+        tab.value.close()
+
     def test_results_are_saved(self, page):
         choose(page, ("a.mp4", "fine"), ("b.mp4", "dubbed"))
         cards(page, 2)

@@ -575,7 +575,7 @@ class TestCompletion:
 
 class TestVerbs:
     def test_a_verb_does_not_hide_the_module_of_its_name(self):
-        for verb in ("score", "train", "calibrate", "extract", "evaluate", "demo", "weights"):
+        for verb in ("score", "train", "calibrate", "extract", "evaluate", "demo", "app", "weights"):
             assert import_module(f"avsync.cli.{verb}") is getattr(cli, verb)
             assert run(verb, "--help").exit_code == 0
 

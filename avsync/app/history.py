@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Marks the file as ours ("avsy"), and the layout of the table.
 _APPLICATION, _LAYOUT = 0x61767379, 1
-_TABLE = "CREATE TABLE verdicts (id TEXT PRIMARY KEY, name TEXT, finished REAL, verdict TEXT) STRICT"
+_TABLE = "CREATE TABLE verdicts (id TEXT PRIMARY KEY, name TEXT, finished REAL, verdict TEXT)"
 
 
 @dataclass(frozen=True, slots=True)
