@@ -14,8 +14,9 @@ from avsync.figures import FaceViews, RealScores, draw
 from avsync.media import FPS, RATE
 from avsync.recording import Progress, Recording, open_recording
 from avsync.score.calibration import Calibration
+from avsync.score.frames import MOST_PROPOSALS, propose
 from avsync.score.judge import Judged, fuse, judge_check, judge_track, recording_peak, recording_segments, speakers
-from avsync.score.verdict import Artefacts, CheckResult, TrackVerdict, Verdict
+from avsync.score.verdict import Artefacts, CheckResult, Proposal, TrackVerdict, Verdict
 from avsync.speech import Trim
 
 Kept = Keep | Literal["figures", "media"]
@@ -254,7 +255,15 @@ def _check_result(
         return CheckResult(windows=windows, reason=refusal.reason, detail=refusal.detail)
     said = score.score
     segments, peak = (recording_segments(whole, level), recording_peak(whole)) if whole else ([], None)
-    return CheckResult(said.anomaly_score, said.p_value, said.readings, windows, segments, peak, score.people)
+    return CheckResult(
+        said.anomaly_score, said.p_value, said.readings, windows, segments, _proposals(judged), peak, score.people
+    )
+
+
+def _proposals(judged: dict[int | None, Judged]) -> list[Proposal]:
+    """Those of all faces, the best first."""
+    found = [proposal for track, one in judged.items() for proposal in propose(one.frames, track)]
+    return sorted(found, key=lambda proposal: -proposal.score)[:MOST_PROPOSALS]
 
 
 def _refused(verdict: Verdict, refusals: dict[str, CannotJudge]) -> Verdict:

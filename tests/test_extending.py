@@ -211,7 +211,8 @@ def add(monkeypatch):
     """Adds the line of a check to the registry."""
 
     def line(name, loader):
-        info = CheckInfo(name, f"Are these {name} real?", f"the {name} look unusual", f"avsync.checks.{name}:{loader}")
+        found, causes = f"the {name} look unusual", "sunglasses"
+        info = CheckInfo(name, f"Are these {name} real?", found, causes, f"avsync.checks.{name}:{loader}")
         monkeypatch.setitem(CHECKS, name, info)
 
     return line

@@ -33,6 +33,7 @@ from avsync.score.verdict import (
     CheckResult,
     CheckScore,
     Peak,
+    Proposal,
     ReadingValue,
     Segment,
     TrackVerdict,
@@ -116,6 +117,7 @@ HUM = CheckResult(
     readings={"pitch": ReadingValue(1.5, 98.0, 0.04)},
     windows=[WindowResult(0.0, 2.0, 3.0, 0.01), WindowResult(2.0, 4.0, 0.3, 0.5)],
     segments=[Segment(0.0, 2.0, 0.01)],
+    proposals=[Proposal(0.4, 1.2, 2.5)],
     peak=Peak(0.4, 1.2, 5130.0),
 )
 VOICE = Verdict(

@@ -17,6 +17,7 @@ from avsync.features import Features, FeatureStore, encode_recording
 from avsync.media import FPS
 from avsync.recording import Need, Recording
 from avsync.score.readings import Reading
+from avsync.score.readings.lattice import fit_of_moments
 from avsync.score.reference import Reference
 from avsync.score.verdict import Artefacts
 from avsync.score.windows import Combined, WindowScore, can_score, frame_times, windows
@@ -108,9 +109,15 @@ class BackboneCheck:
             return None
         score = self.measure(whole)
         score.artefacts["times"] = times
-        return Combined([w for w in windows if w.readings], [score], lattice_window(score).lag)
+        lag = lattice_window(score).lag
+        return Combined([_at(window, lag) for window in windows if window.readings], [score], lag)
 
     def _features(self, recording: Recording) -> Iterator[Features]:
         if self._store is not None and recording.content_key in self._store:
             return self._store.read(recording.content_key)
         return encode_recording(recording, self._backbone)
+
+
+def _at(score: WindowScore, lag: int) -> WindowScore:
+    """The window with its moments at the lag of the track."""
+    return replace(score, moments=-fit_of_moments(lattice_window(score).at(lag)))

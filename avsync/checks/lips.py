@@ -16,7 +16,7 @@ from avsync.clip import FaceClip
 from avsync.errors import CannotJudge, Reason, UsageError
 from avsync.recording import Need
 from avsync.score.readings import READINGS, Reading, readings_of
-from avsync.score.readings.lattice import LatticeWindow, lag_of
+from avsync.score.readings.lattice import LatticeWindow, fit_of_moments, lag_of
 from avsync.score.reference import Reference
 from avsync.score.verdict import Artefacts
 from avsync.score.windows import Combined, WindowScore, frame_times
@@ -97,7 +97,7 @@ def _read(score: WindowScore, lag: int | None) -> WindowScore:
     window = lattice_window(score)
     window = window if lag is None else window.at(lag)
     readings = {r.name: r.read(window) if r.of == "lattice" else score.readings[r.name] for r in LipsCheck.readings}
-    return replace(score, readings=readings)
+    return replace(score, readings=readings, moments=-fit_of_moments(window))
 
 
 def _fair_view(window: WindowScore) -> bool:

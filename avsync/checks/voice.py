@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from avsync.checkpoint import Checkpoint
@@ -12,6 +13,7 @@ from avsync.clip import FaceClip, SoundClip
 from avsync.errors import CannotJudge, Reason, UsageError
 from avsync.media import FPS
 from avsync.recording import Need, Recording
+from avsync.score.frames import moments
 from avsync.score.readings import READINGS, Reading, readings_of
 from avsync.score.readings.voice import VoiceWindow
 from avsync.score.reference import Reference
@@ -81,6 +83,7 @@ class VoiceCheck:
                 "voice_frequencies": heard.frequencies,
                 "voice_times": window.start + heard.times.astype(np.float64),
             },
+            moments=_moments(heard, window),
             peak=_peak(heard, window),
         )
 
@@ -104,6 +107,12 @@ class VoiceCheck:
         loudest = max(window.readings["sound_range"] for window in windows)
         needed = f"it stands out by {loudest:.0f} dB, {_MIN_RANGE:.0f} are needed"
         raise CannotJudge(Reason.MUSIC, f"music or noise about as loud as the speech: {needed}")
+
+
+def _moments(heard: VoiceReading, window: SoundClip | FaceClip) -> NDArray[np.float32]:
+    """The mean of the map over all frequencies and the 0.6 s around each frame."""
+    frames = (np.arange(len(window)) + 0.5) / FPS
+    return moments(np.interp(frames, heard.times, heard.map.mean(axis=0)), window.speech_share)
 
 
 def _peak(heard: VoiceReading, window: SoundClip | FaceClip) -> Peak:

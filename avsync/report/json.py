@@ -66,6 +66,10 @@ verdicts[]                  one for each file, in the order they were scored
                             by themselves; those of faces are in tracks
       start, end            in seconds
       p_value               of the window
+    proposals[]             stretches whose frames score higher than those around them, at most 100, the best first
+      start, end            in seconds
+      score                 ranks the proposals of the check over all files, high is anomalous; no p-value
+      track                 number of the face; null for the recording as a whole
     peak                    of the voice: where its most anomalous window is most anomalous; else null
       start, end            in seconds
       frequency             the middle of the band, in Hz

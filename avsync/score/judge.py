@@ -1,13 +1,15 @@
 """From the windows of a face to its verdict."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from avsync.media import FPS
 from avsync.score.calibration import Calibration
-from avsync.score.quantiles import checked
+from avsync.score.frames import FrameScores
+from avsync.score.quantiles import Floats, checked
 from avsync.score.readings import Reading
 from avsync.score.reference import Reference
 from avsync.score.verdict import CheckScore, Peak, ReadingValue, Segment, TrackVerdict, WindowResult
@@ -26,6 +28,7 @@ class Judged:
         windows: the score of each window.
         raw, seconds: the calibrated score before it becomes a p-value, and the length of its windows (s).
         combined: the windows that it was taken from.
+        frames: the score of each frame.
         people: of how many people there are real windows of this length; None without calibration.
     """
 
@@ -34,6 +37,7 @@ class Judged:
     raw: float
     seconds: float
     combined: Combined
+    frames: FrameScores
     people: int | None = None
 
 
@@ -54,12 +58,14 @@ def judge_check(combined: Combined, readings: Sequence[Reading], ranked_by: str,
         sign = 1 if next(r for r in readings if r.name == ranked_by).odd == "high" else -1
         score = CheckScore(sign * means[ranked_by], None, {name: ReadingValue(v) for name, v in means.items()})
         windows = [_window(w, sign * w.readings[ranked_by], None) for w in combined.windows]
-        return Judged(score, windows, score.anomaly_score, seconds, combined)
+        frames = _frame_scores(combined, windows, _raw)
+        return Judged(score, windows, score.anomaly_score, seconds, combined, frames)
     raw = float(np.average([reference.score(unit.readings, unit.seconds) for unit in units], weights=weights))
     values = {name: _beside_real(name, value, seconds, reference) for name, value in means.items()}
     score = CheckScore(reference.log_p(raw, seconds), reference.p_value(raw, seconds), values)
     judged = [_judged_window(w, reference) for w in combined.windows]
-    return Judged(score, judged, raw, seconds, combined, round(reference.people_at(seconds)))
+    frames = _frame_scores(combined, judged, partial(reference.tail, ranked_by))
+    return Judged(score, judged, raw, seconds, combined, frames, round(reference.people_at(seconds)))
 
 
 def judge_track(
@@ -160,6 +166,24 @@ def _beside_real(name: str, value: float, seconds: float, reference: Reference) 
 def _judged_window(window: WindowScore, reference: Reference) -> WindowResult:
     raw = reference.score(window.readings, window.seconds)
     return _window(window, reference.log_p(raw, window.seconds), reference.p_value(raw, window.seconds))
+
+
+def _frame_scores(
+    combined: Combined, windows: Sequence[WindowResult], score: Callable[[Floats], Floats]
+) -> FrameScores:
+    """Score each frame by its moment, and by its window where a check has no moments."""
+    times, scores = list[Floats](), list[Floats]()
+    for window, result in zip(combined.windows, windows, strict=True):
+        count = round(window.seconds * FPS)
+        times.append(window.start + (np.arange(count) + 0.5) / FPS)
+        alone = np.full(count, result.anomaly_score)
+        scores.append(alone if window.moments is None else score(window.moments.astype(np.float64)))
+    return FrameScores(np.concatenate(times), np.concatenate(scores))
+
+
+def _raw(moments: Floats) -> Floats:
+    """Without calibration, moments are their own scores."""
+    return moments
 
 
 def _window(window: WindowScore, anomaly_score: float, p_value: float | None) -> WindowResult:

@@ -99,6 +99,21 @@ class Reference:
         share = self.percentile(name, value, seconds) / 100
         return counted(2 * min(share, 1 - share), self.people, self.seconds, seconds)
 
+    def tail(self, name: str, moments: Floats) -> Floats:
+        """-log10 of the share of the shortest real windows in which a reading is at least as anomalous.
+
+        It is no p-value of a moment: moments are shorter than windows, and vary more.
+
+        Args:
+            name: of the reading.
+            moments: `WindowScore.moments`, high is anomalous, NaN where nobody speaks.
+        """
+        if name not in self.sign:
+            return moments
+        values = -self.sign[name] * np.nan_to_num(moments)
+        found = _fisher({name: self.readings[name][0]}, {name: values}, {name: self.sign[name]})
+        return np.where(np.isnan(moments), np.nan, found)
+
     def score(self, readings: Mapping[str, float], seconds: float) -> float:
         """Fisher's sum over the readings: high is anomalous."""
         tables = {name: at_length(self.readings[name], self.seconds, seconds) for name in self.sign}

@@ -41,6 +41,19 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Proposal:
+    """A stretch [start, end) in seconds whose frames score higher than those around it; `track` None: of the recording.
+
+    `score` ranks the proposals of a check over all recordings; it is no p-value.
+    """
+
+    start: float
+    end: float
+    score: float
+    track: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WindowResult:
     """The score of one check on one window [start, end) in seconds of a face; `track` None: of the recording."""
 
@@ -89,6 +102,7 @@ class CheckResult:
     readings: dict[str, ReadingValue] = field(default_factory=dict)
     windows: list[WindowResult] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
+    proposals: list[Proposal] = field(default_factory=list)
     peak: Peak | None = None
     people: int | None = None
     reason: Reason | None = None
@@ -219,6 +233,7 @@ def _check_result(data: dict[str, Any]) -> CheckResult:
     read = {
         "windows": [WindowResult(**window) for window in data["windows"]],
         "segments": [Segment(**segment) for segment in data["segments"]],
+        "proposals": [Proposal(**proposal) for proposal in data.get("proposals", [])],
         "peak": None if data["peak"] is None else Peak(**data["peak"]),
         "reason": _reason(data["reason"]),
         "readings": _readings(data["readings"]),

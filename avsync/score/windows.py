@@ -60,6 +60,8 @@ class WindowScore:
         readings: value by name.
         artefacts: arrays by name, such as "lattice" [T, 31]; "times" are those of the T frames (s).
         peak: where it is most anomalous; None where the check does not look for it.
+        moments: how anomalous the 0.6 s around each frame are, high is anomalous, in the unit of the reading that the
+            check ranks by, float32 [T], NaN where nobody speaks; None: the check sees nothing finer than the window.
     """
 
     track: int | None
@@ -70,6 +72,7 @@ class WindowScore:
     readings: dict[str, float]
     artefacts: dict[str, NDArray[np.generic]] = field(default_factory=dict)
     peak: Peak | None = None
+    moments: NDArray[np.float32] | None = None
 
     @property
     def end(self) -> float:

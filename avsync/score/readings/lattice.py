@@ -8,17 +8,15 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from avsync.align.lattice import TAU, mean_over_time
 from avsync.align.losses import SPOKEN
+from avsync.score.frames import moments
 
 # Constant lags of real web video reach 7 frames: readings look for the best offset within this many.
 MAX_LAG = 8
-# The worst moment lasts so many frames, 0.6 s: two to three syllables.
-_MOMENT = 15
 # FACTOR (Reiss et al., 2023) scores a clip by its 3rd percentile.
 _PERCENTILE = 3
 
@@ -68,12 +66,12 @@ def agreement(window: LatticeWindow) -> float:
 
 def worst_moment(window: LatticeWindow) -> float:
     """How much worse than the whole window the worst 0.6 s fit, at the same lag."""
-    column = window.lattice[:, TAU + window.lag]
-    weight = window.speech_share * ~column.isnan()
-    moments = torch.stack([column.nan_to_num() * weight, weight]).unfold(1, min(_MOMENT, len(column)), 1).sum(dim=2)
-    # A moment counts if it holds at least half as much speech as the fullest.
-    means = (moments[0] / moments[1].clamp(min=1e-6))[moments[1] >= 0.5 * moments[1].max()]
-    return float(means.min() - window.curve[TAU + window.lag])
+    return float(np.nanmin(fit_of_moments(window)) - window.curve[TAU + window.lag])
+
+
+def fit_of_moments(window: LatticeWindow) -> NDArray[np.float32]:
+    """How well lips and speech fit at the lag in the 0.6 s around each frame, float32 [T]; NaN where nobody speaks."""
+    return moments(window.lattice[:, TAU + window.lag].numpy(), window.speech_share.numpy())
 
 
 def speechforensics(window: LatticeWindow) -> float:
