@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import http.client
 import io
 import json
 import os
@@ -14,6 +15,7 @@ import sys
 import time
 from collections import namedtuple
 from contextlib import closing
+from pathlib import Path
 
 import psutil
 import pytest
@@ -236,7 +238,7 @@ class TestStrangers:
             headers = served.ask("GET", path).headers
             assert headers["cache-control"] == "no-store", path
             assert headers["x-content-type-options"] == "nosniff", path
-            assert headers["referrer-policy"] == "no-referrer", path
+            assert headers["referrer-policy"] == "same-origin", path
             policy = headers["content-security-policy"]
             assert ("sandbox allow-scripts" if path.endswith("/report") else "default-src 'none'") in policy, path
             assert "unsafe" not in policy, path
@@ -271,9 +273,11 @@ class TestUploads:
     def test_three_gigabytes_are_refused_before_they_are_sent(self, served, folder):
         with socket.create_connection(("127.0.0.1", served.port), timeout=10) as connection:
             connection.sendall(_head(served, "Content-Length: 3000000000"))
-            answer = connection.recv(10_000).decode()
-        assert answer.startswith("HTTP/1.1 413")
-        assert "The file is larger than 3 MB. avsync app --max-upload allows more." in answer
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            said = json.loads(answer.read())
+        assert answer.status == 413
+        assert said == {"error": "The file is larger than 3 MB. avsync app --max-upload allows more."}
         assert stored(folder) == []
 
     def test_a_body_without_a_length_is_refused_when_it_becomes_too_large(self, served, folder):
@@ -388,17 +392,19 @@ class TestFailures:
     """What goes wrong around a file, in this process with a detector that fails."""
 
     def failed(self, tmp_path, error, history=None):
-        """The recording in a queue whose detector raises an error, or judges it, and the queue."""
+        """A recording in a queue whose detector raises an error, or whose history cannot be written; and the queue."""
 
         class Failing:
             def score_all(self, paths, *, keep, on_progress):
                 if error is not None:
                     raise error
-                yield from (stand_in.Detector().score(path) for path in paths)
+                yield from (stand_in.Detector().score(Path(path)) for path in paths)
 
         path = tmp_path / "file"
         path.write_bytes(b"?")
         queue = Queue(Failing(), history=history)
+        if history is not None:
+            history.close()  # stands for a full disk
         item = queue.add(path, "clip.mp4")
         assert wait(lambda: item.state in ("done", "failed"))
         return item, queue
@@ -414,9 +420,7 @@ class TestFailures:
         assert "secret" not in queue.reports[0]
 
     def test_a_verdict_that_cannot_be_kept_is_shown_with_the_reason(self, tmp_path):
-        history = History(tmp_path / "history.sqlite")
-        history.close()
-        item, queue = self.failed(tmp_path, None, history)
+        item, queue = self.failed(tmp_path, None, History(tmp_path / "history.sqlite"))
         assert wait(lambda: item.error)
         assert (item.state, item.error) == ("done", "the verdict is not kept: Cannot operate on a closed database.")
         assert len(queue.verdicts()) == 1
@@ -436,6 +440,32 @@ class TestReports:
         answer = served.ask("GET", f"/media/{id_}", Range="bytes=2-4")
         assert (answer.status, answer.content) == (206, b"234")
         assert answer.headers["content-type"] == "video/mp4"
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_a_recording_that_is_removed_while_it_is_asked_for_is_no_error(self, tmp_path, when):
+        # The server has found the recording, and it is gone before or after the server has looked at the file.
+        patch = f"""
+import os
+from avsync.app import server
+call = server.FileResponse.__call__
+async def late(self, scope, receive, send):
+    async def sent(message):
+        if {when == "after"}:
+            os.unlink(self.path)
+        await send(message)
+    if {when == "before"}:
+        os.unlink(self.path)
+    await call(self, scope, receive, sent)
+server.FileResponse.__call__ = late
+"""
+        with app(tmp_path, patch=patch) as asking:
+            id_ = asking.upload(b"content").data["id"]
+            asking.judged()
+            with pytest.raises((AssertionError, http.client.HTTPException)):
+                assert asking.ask("GET", f"/media/{id_}").status == 200
+            asking.ask("POST", "/quit")
+            assert asking.process.wait(10) == 0
+            assert asking.process.stderr.read() == ""
 
     def test_a_recording_is_never_served_as_a_page(self, served):
         for name in ("page.html", "page.svg", "page"):

@@ -15,16 +15,16 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 # Everyone may have these: they are the same for all, or (recordings) have an address that nobody can guess.
 _OPEN = ("/app.css", "/app.js", "/icon.svg", "/media/")
 # The page runs its own script only, and that script can write no markup: Trusted Types forbid it.
-PAGE_POLICY = (
+_PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
 _HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": PAGE_POLICY,
+    "Content-Security-Policy": _PAGE_POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
 _HEAD = '<!DOCTYPE html><html lang="en"><title>avsync</title><link rel="icon" href="/icon.svg">'
@@ -67,7 +67,7 @@ class Door:
     def knows(self, cookies: str, port: int) -> bool:
         """Whether a Cookie header has the cookie of this session."""
         try:
-            found = SimpleCookie(cookies).get(cookie_name(port))
+            found = SimpleCookie(cookies).get(_cookie_name(port))
         except CookieError:
             return False
         return found is not None and _same(found.value, self.cookie)
@@ -75,7 +75,7 @@ class Door:
     def answers_to(self, host: str) -> bool:
         """Whether a Host header is one of this server.
 
-        Another name may be a stranger's, who leads it to this computer to make his page one of ours (DNS rebinding).
+        Another name may be a stranger's, who leads it here so that their page counts as ours (DNS rebinding).
         """
         try:
             name = urlsplit(f"//{host}").hostname or ""
@@ -124,24 +124,23 @@ def is_loopback(host: str) -> bool:
     return host.lower() == "localhost" or (_is_number(host) and ip_address(host).is_loopback)
 
 
-def cookie_name(port: int) -> str:
-    """Return the name of the cookie; browsers share cookies between the ports of a computer."""
-    return f"avsync-{port}"
-
-
 def _from_own_page(headers: Headers) -> bool:
     """Whether the browser says that a request comes from a page of this server: same name, same port."""
-    return headers.get("origin") == f"http://{headers.get('host')}" and headers.get("sec-fetch-site", "") in (
-        "",  # browsers before 2023
-        "same-origin",
-    )
+    # Browsers before 2023 do not say the site.
+    site = headers.get("sec-fetch-site", "same-origin")
+    return headers.get("origin") == f"http://{headers.get('host')}" and site == "same-origin"
 
 
 def _entered(cookie: str, port: int) -> Response:
     """Return a page that leads to the page: unlike a redirect, it makes the browser send a strict cookie at once."""
     response = HTMLResponse(_ENTER)
-    response.set_cookie(cookie_name(port), cookie, httponly=True, samesite="strict", path="/")
+    response.set_cookie(_cookie_name(port), cookie, httponly=True, samesite="strict", path="/")
     return response
+
+
+def _cookie_name(port: int) -> str:
+    """Return the name of the cookie; browsers share cookies between the ports of a computer."""
+    return f"avsync-{port}"
 
 
 def _same(given: str, secret: str) -> bool:

@@ -114,10 +114,10 @@ class Queue:
             self.version += 1
             # The thread that has it judged deletes the file: the worker reads it until then.
             working = item.state == "working"
-            if self._history is not None:
-                self._history.remove(id_)
         if not working:
             _delete(item)
+        if self._history is not None:
+            self._history.remove(id_)
         return True
 
     def get(self, id_: str) -> Item | None:
@@ -156,7 +156,7 @@ class Queue:
                 raise Removed
 
         try:
-            (verdict,) = self._detector.score_all([item.path or ""], keep={"figures"}, on_progress=tell)
+            (verdict,) = self._detector.score_all([str(item.path)], keep={"figures"}, on_progress=tell)
         except Removed:
             return
         except Exception as error:

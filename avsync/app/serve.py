@@ -85,9 +85,8 @@ def bind(host: str, port: int) -> socket.socket:
         UsageError: it cannot listen there.
     """
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
-            0
-        ]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, _, _, address = found[0]
         listening = socket.socket(family, kind)
         if os.name == "posix":  # elsewhere it would let a second server take the same port
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -116,10 +115,10 @@ def _server(site: Site, door: Door) -> uvicorn.Server:
         timeout_graceful_shutdown=_GRACE,
     )
     server = uvicorn.Server(config)
-    # It takes SIGINT and SIGTERM for itself, and sends them again when it has ended.
-    for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: _end(server))
+    # It takes SIGINT and SIGTERM for itself, and sends them again when it has ended. What nohup ignores stays ignored.
+    for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP", "SIGBREAK")):
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: _end(server))
     return server
 
 

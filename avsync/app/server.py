@@ -6,7 +6,7 @@ from base64 import b64decode
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
 from mimetypes import guess_type
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from avsync.app.guard import Door, Guard
 from avsync.app.queue import Queue
@@ -41,6 +42,17 @@ _REPORT_HEADERS = {
 }
 # What some system does not allow in the name of a file.
 _NOT_IN_NAMES = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
+
+
+class _Recording(FileResponse):
+    """A file that may be removed at any time; then the answer breaks off."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except (OSError, RuntimeError):
+            if Path(self.path).exists():
+                raise
 
 
 class Site:
@@ -114,7 +126,7 @@ class Site:
         guessed = guess_type(item.name)[0] or ""
         kind = guessed if guessed.startswith(("video/", "audio/")) else "application/octet-stream"
         # The report is of no origin; who knows the address may have the recording.
-        return FileResponse(item.path, media_type=kind, headers={"Cross-Origin-Resource-Policy": "cross-origin"})
+        return _Recording(item.path, media_type=kind, headers={"Cross-Origin-Resource-Policy": "cross-origin"})
 
     async def picture(self, request: Request) -> Response:
         """Answer with a small picture of a recording."""
