@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avsync.cli.clips import Fake, Real, RoleOption, Root, Split, chosen_clips
+from avsync.cli.clips import Fake, Real, Root, Split, chosen_clips
+from avsync.cli.comparison import Comparing, Figures, Methods, Plots, draw, places, settings_of, write_tables
 from avsync.cli.options import (
     Backbone,
     Checks,
@@ -16,11 +17,11 @@ from avsync.cli.options import (
     Level,
     Quiet,
     Reading,
-    Trim,
     Verbose,
     Weights,
 )
 from avsync.cli.printer import refuse_both, telling
+from avsync.cli.protocol import Protocol, ProtocolRole, ProtocolTrim, choose
 from avsync.cli.robustness import CopyJobs, KeepCopies, Limit, Robustness, check_options, print_robustness
 from avsync.errors import UsageError
 from avsync.progress import counting
@@ -35,14 +36,18 @@ def evaluate(
     fake: Fake = None,
     dataset: Dataset = None,
     split: Split = None,
-    role: RoleOption = "report",
-    protocol: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="How verdicts are summed up. Default: clips; speech for sound alone."),
-    ] = None,
+    role: ProtocolRole = None,
+    protocol: Protocol = None,
+    methods: Methods = None,
     output: Annotated[
-        Path, typer.Option(metavar="DIR", help="Where verdicts are kept; run again to continue after a stop.")
+        Path,
+        typer.Option(
+            metavar="DIR|FILE",
+            help="Where verdicts are kept; run again to continue after a stop. A FILE.md or FILE.tex also gets the "
+            "tables; verdicts are then kept in the folder FILE.",
+        ),
     ] = Path("evaluation"),
+    plots: Plots = None,
     robustness: Robustness = None,
     limit: Limit = None,
     jobs: CopyJobs = None,
@@ -52,7 +57,7 @@ def evaluate(
     backbone: Backbone = None,
     reading: Reading = None,
     features: Features = None,
-    trim: Trim = "default",
+    trim: ProtocolTrim = None,
     faces: Faces = "dlib",
     level: Level = 0.05,
     device: Device = None,
@@ -62,13 +67,21 @@ def evaluate(
     """Measure how well fakes, of video or of speech alone, are told from real clips."""
     from avsync.datasets import with_role
     from avsync.detector import Detector
-    from avsync.evaluate import Settings, default_protocol, print_tables
+    from avsync.evaluate import default_protocol, print_tables
     from avsync.evaluate import evaluate as run
+    from avsync.evaluate.plots import need_matplotlib
+    from avsync.evaluate.results import VerdictFile
     from avsync.evaluate.robustness import limited
 
     refuse_both(quiet=quiet, verbose=verbose)
     check_options(robustness, jobs, features, keep_copies=keep_copies)
-    records = with_role(chosen_clips(root, dataset, split, real, fake), role)
+    if robustness is not None and methods is not None:
+        raise UsageError("--robustness is of one method: leave --methods out")
+    if plots is not None:
+        need_matplotlib()  # before hours of work
+    chosen = choose(protocol, role, trim)
+    folder, table = places(output)
+    records = with_role(chosen_clips(root, dataset, split, real, fake), chosen.role)
     if limit is not None:
         records = limited(records, limit)
     options: dict[str, Any] = {
@@ -77,25 +90,35 @@ def evaluate(
         "backbone": backbone,
         "reading": reading,
         "features": features,
-        "trim": trim,
+        "trim": chosen.trim if weights or backbone or methods else chosen.own_trim,
         "faces": faces,
         "level": level,
         "device": device,
         "baselines": True,
     }
-    detector = Detector(**options)
-    model = (detector.model, detector.weights_sha256, detector.checks)
-    settings = Settings(*model, trim, faces, level, detector.calibration_sha256)
-    if protocol is None and (protocol := default_protocol(records)) == "speech":
-        typer.echo("No clip has a picture: --protocol speech.")
-    judge = telling(detector.score) if verbose else detector.score
-    with counting("evaluating", quiet=quiet or verbose) as on_progress:
-        summary = run(records, judge, output, settings=settings, protocol=protocol, on_progress=on_progress)
-    print_tables(summary.tables(), summary.notes())
+    if protocol is None:
+        protocol = default_protocol(records)
+        if protocol == "speech":
+            typer.echo("No clip has a picture: --protocol speech.")
+    if methods is not None:
+        comparing = Comparing(methods, options, own_trim=chosen.own_trim, protocol=protocol)
+        figures = comparing.run(records, folder, quiet=quiet, verbose=verbose)
+    else:
+        detector = Detector(**options)
+        settings = settings_of(detector, options)
+        judge = telling(detector.score) if verbose else detector.score
+        with counting("evaluating", quiet=quiet or verbose) as on_progress:
+            summary = run(records, judge, folder, settings=settings, protocol=protocol, on_progress=on_progress)
+        verdicts = {} if plots is None else {"verdict": VerdictFile(folder, settings).read()}
+        figures = Figures(summary.tables(), summary.notes(), verdicts)
+    print_tables(figures.tables, figures.notes)
+    write_tables(figures, table)
+    if plots is not None:
+        draw(figures, records, plots)
     if robustness is not None:
         print_robustness(
             records,
-            output,
+            folder,
             settings,
             robustness,
             options,
@@ -103,7 +126,7 @@ def evaluate(
             keep_copies=keep_copies,
             quiet=quiet or verbose,
         )
-    _print_shortcuts(records, output / "audit", quiet=quiet or verbose)
+    _print_shortcuts(records, folder / "audit", quiet=quiet or verbose)
 
 
 def _print_shortcuts(records: "list[ClipRecord]", output: Path, *, quiet: bool) -> None:
