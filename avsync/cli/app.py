@@ -8,7 +8,6 @@ import typer
 from avsync.cli.internal import INTERNAL, tell
 from avsync.cli.options import Checks, Jobs, Level, MaxMemory, Timeout, Weights
 from avsync.errors import UsageError
-from avsync.progress import bar
 
 
 def app(
@@ -33,6 +32,8 @@ def app(
 
     Everything stays on this computer: the page loads nothing from elsewhere, and the files are deleted at the end.
     """
+    from rich.console import Console
+
     from avsync.app.folder import private_folder
     from avsync.isolation import IsolatedDetector
 
@@ -45,8 +46,7 @@ def app(
             from avsync.app.serve import Settings, serve
         except ModuleNotFoundError as error:
             raise UsageError(f"the page needs the package '{error.name}': pip install 'avsync[app]'") from error
-        with bar() as progress:
-            progress.add_task("loading the models", total=None)
+        with Console(stderr=True).status("loading the models"):
             _ = detector.facts  # wrong options are told before the page opens
         settings = Settings(host, port, browser, keep, max_upload, jobs)
         reports = serve(detector, folder, settings, lambda line: print(line, flush=True))
