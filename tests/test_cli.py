@@ -261,7 +261,6 @@ class TestEnd:
             ["score", "--level", "low", "a.mp4"],
             ["score", "--trim", "all", "a.mp4"],
             ["score", "--weights", "missing.safetensors", "a.mp4"],
-            ["evaluate"],
             ["evaluate", ".", "--role", "nobody"],
         ],
     )
@@ -670,6 +669,9 @@ class TestEvaluate:
         result = run("evaluate", root, "--output", tmp_path / "out", "-v")
         assert result.stderr.count("r.mp4: consistent — face 0") == 2
         assert "r.mp4" not in result.stdout
+
+    def test_no_tree_is_wrong_usage(self):
+        assert str(run("evaluate").exception).startswith("give the folder of a data set")
 
     def test_a_missing_tree_is_wrong_usage(self, tmp_path):
         assert isinstance(run("evaluate", tmp_path).exception, UsageError)
