@@ -96,6 +96,27 @@ def test_python_prints_what_readme_shows(example, run, monkeypatch):
     assert same(printed.getvalue(), example.shown), f"README.md shows something else than\n{printed.getvalue()}"
 
 
+def test_the_explanation_in_docs_is_what_is_printed(run):
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    example = next(example for example in examples(page) if example.code.startswith("avsync explain"))
+    result = run(example.code)
+    assert same(result.stdout, example.shown), f"docs/cli.md shows something else than\n{result.stdout}"
+
+
+@pytest.mark.parametrize(
+    "example",
+    [e for e in examples((ROOT / "docs" / "output.md").read_text(encoding="utf-8")) if e.language == "python"],
+    ids=lambda e: e.code.splitlines()[2],
+)
+def test_python_in_docs_runs_and_prints_what_is_shown(example, run, monkeypatch):
+    monkeypatch.chdir(run.folder)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(example.code, "output.md", "exec"), {})
+    if example.shown is not None:
+        assert same(printed.getvalue(), example.shown), f"output.md shows something else than\n{printed.getvalue()}"
+
+
 def test_pip_installs_extras_that_exist():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")):

@@ -23,13 +23,14 @@ command_line = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+# In the order in which help shows them: for whoever has a recording, a data set, a model to make.
 # Each verb is a function in the module of its name; importing the functions here would hide the modules.
-for verb in (score.score, train.train, calibrate.calibrate, extract.extract, evaluate.evaluate, demo.demo, app.app):
+for verb in (
+    *(score.score, explain.explain, app.app, demo.demo, doctor.doctor),
+    *(evaluate.evaluate, audit.audit, datasets.datasets),
+    *(train.train, calibrate.calibrate, extract.extract),
+):
     command_line.command()(verb)
-command_line.command()(explain.explain)
-command_line.command()(doctor.doctor)
-command_line.command()(audit.audit)
-command_line.command()(datasets.datasets)
 command_line.add_typer(weights.weights_app, name="weights")
 
 
