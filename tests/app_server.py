@@ -63,7 +63,7 @@ class App:
         process: of the app.
         said: the lines that it printed before and with the address.
         address: the page with its key.
-        cookie: what a browser has after it was there.
+        cookie, home: what a browser has after it was there, and the path for which it has it.
     """
 
     def __init__(self, process):
@@ -75,15 +75,25 @@ class App:
         self.address = re.search(r"http\S+", self.said[-1])[0]
         self.host = re.search(r"//([^/]+)", self.address)[1]
         self.port = int(self.host.rpartition(":")[2])
-        self.cookie = self.ask("GET", self.address.partition(self.host)[2]).headers["set-cookie"].partition(";")[0]
+        header = self.ask("GET", self.address.partition(self.host)[2]).headers["set-cookie"]
+        self.cookie, self.home = header.partition(";")[0], re.search(r"Path=([^;]+)", header)[1]
 
     def ask(self, method, path, body=None, **headers):
-        """Ask as the page does; a header that is None is left out. Body and data of the answer are attributes of it."""
+        """Ask as the page does, which is at home, and return the answer with its `content`.
+
+        A header that is None is left out.
+        """
         given = {"Cookie": getattr(self, "cookie", None), "Origin": f"http://{self.host}" if method != "GET" else None}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
         connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
         shown = {name: value for name, value in given.items() if value is not None}
-        connection.request(method, path, body, shown, encode_chunked=shown.get("Transfer-Encoding") == "chunked")
+        connection.request(
+            method,
+            path if path.startswith("/") else self.home + path,
+            body,
+            shown,
+            encode_chunked=shown.get("Transfer-Encoding") == "chunked",
+        )
         answer = connection.getresponse()
         answer.content = answer.read()
         connection.close()
@@ -91,12 +101,12 @@ class App:
 
     def upload(self, content, name="clip.mp4", **headers):
         """Upload a file; returns the answer, with the `item` that the server made of it."""
-        answer = self.ask("POST", "/items?" + urlencode({"name": name}), content, **headers)
+        answer = self.ask("POST", "items?" + urlencode({"name": name}), content, **headers)
         answer.data = loads(answer.content)
         return answer
 
     def items(self):
-        return loads(self.ask("GET", "/items").content)["items"]
+        return loads(self.ask("GET", "items").content)["items"]
 
     def judged(self, *names):
         """Wait until the files with these names (default: all) are judged, and return them by name."""

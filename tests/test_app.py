@@ -61,7 +61,7 @@ def running(folder):
 def served(running, folder):
     """The running app, without recordings."""
     for item in running.items():
-        running.ask("DELETE", f"/items/{item['id']}")
+        running.ask("DELETE", f"items/{item['id']}")
     assert wait(lambda: not stored(folder))
     return running
 
@@ -149,7 +149,7 @@ class TestEnd:
             if how.startswith("SIG"):
                 asking.process.send_signal(getattr(signal, how))
             else:
-                assert asking.ask("POST", "/quit").status == 204
+                assert asking.ask("POST", "quit").status == 204
             assert asking.process.wait(10) == 0
             assert list(tmp_path.iterdir()) == []
             assert psutil.wait_procs(workers, timeout=5)[1] == []
@@ -177,9 +177,9 @@ class TestEnd:
 class TestStrangers:
     """Other users of this computer, and pages of other sites in the owner's browser."""
 
-    @pytest.mark.parametrize("path", ["/", "/items", "/report.json", "/items/x/report", "/?key=", "/?key=wrong", "/no"])
+    @pytest.mark.parametrize("path", ["/", "", "items", "report.json", "/items", "/?key=", "/?key=wrong", "/no"])
     def test_without_the_key_there_is_nothing(self, running, path):
-        for cookie in (None, f"avsync-{running.port}=wrong", f"avsync-{running.port}=é", "=;,"):
+        for cookie in (None, "avsync=wrong", "avsync=é", "=;,"):
             answer = running.ask("GET", path, Cookie=cookie)
             assert answer.status == 403
             assert "set-cookie" not in answer.headers
@@ -187,19 +187,22 @@ class TestStrangers:
 
     def test_the_key_becomes_a_cookie_that_no_script_reads_and_no_other_site_uses(self, running):
         header = running.ask("GET", running.address.partition(running.host)[2], Cookie=None).headers["set-cookie"]
-        assert header.startswith(f"avsync-{running.port}=")
-        assert {"HttpOnly", "SameSite=strict"} <= set(header.split("; "))
+        assert {"HttpOnly", "SameSite=strict", f"Path={running.home}"} <= set(header.split("; "))
         assert running.address.rpartition("=")[2] not in header
+
+    def test_the_cookie_without_the_path_that_goes_with_it_is_not_enough(self, running):
+        assert running.ask("GET", "/items").status == 403
+        assert running.ask("GET", "/wrong/items").status == 403
 
     @pytest.mark.parametrize(
         "host", ["evil.example", "evil.example:{port}", "127.0.0.1.evil.example", "192.168.1.7", "[", ""]
     )
     def test_another_name_for_this_computer_is_refused(self, running, host):
-        assert running.ask("GET", "/items", Host=host.format(port=running.port)).status == 421
+        assert running.ask("GET", "items", Host=host.format(port=running.port)).status == 421
 
     @pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "LOCALHOST", "[::1]:{port}"])
     def test_its_own_names_are_answered(self, running, host):
-        assert running.ask("GET", "/items", Host=host.format(port=running.port)).status == 200
+        assert running.ask("GET", "items", Host=host.format(port=running.port)).status == 200
 
     @pytest.mark.parametrize(
         "headers",
@@ -217,7 +220,7 @@ class TestStrangers:
     def test_a_page_of_another_site_or_port_changes_nothing(self, served, headers):
         given = {name: value and value.format(host=served.host) for name, value in headers.items()}
         before = served.upload(b"mine").data["id"]
-        for method, path in (("POST", "/items?name=theirs"), ("DELETE", f"/items/{before}"), ("POST", "/quit")):
+        for method, path in (("POST", "items?name=theirs"), ("DELETE", f"items/{before}"), ("POST", "quit")):
             assert served.ask(method, path, b"x", **given).status == 403
         assert [item["id"] for item in served.items()] == [before]
 
@@ -225,13 +228,13 @@ class TestStrangers:
         id_ = served.upload(b"one").data["id"]
         served.judged()
         paths = [
-            "/",
+            "",
             "/app.js",
-            "/items",
-            f"/items/{id_}/report",
+            "items",
+            f"items/{id_}/report",
             f"/media/{id_}",
-            "/report.html",
-            "/missing",
+            "report.html",
+            "missing",
             "/?key=x",
         ]
         for path in paths:
@@ -240,7 +243,7 @@ class TestStrangers:
             assert headers["x-content-type-options"] == "nosniff", path
             assert headers["referrer-policy"] == "same-origin", path
             policy = headers["content-security-policy"]
-            assert ("sandbox allow-scripts" if path.endswith("/report") else "default-src 'none'") in policy, path
+            assert ("sandbox allow-scripts" if path.endswith("report") else "default-src 'none'") in policy, path
             assert "unsafe" not in policy, path
 
     def test_a_recording_is_found_only_by_its_address(self, served):
@@ -250,7 +253,7 @@ class TestStrangers:
         assert served.ask("GET", "/media/../app.css", Cookie=None).status in (403, 404)
 
     def test_the_pages_own_parts_load_nothing_from_elsewhere(self, running):
-        for path in ("/", "/app.css", "/app.js", "/icon.svg"):
+        for path in ("", "/app.css", "/app.js", "/icon.svg"):
             text = running.ask("GET", path).content.decode().replace("http://www.w3.org/2000/svg", "")
             assert "//" not in text.replace("// ", "").replace("http:// ", ""), path
 
@@ -361,7 +364,7 @@ class TestQueue:
             served.upload(b"stages 0.5", name)
         wait(lambda: [item["state"] for item in served.items()] == ["done", "working", "working", "waiting"])
         (item,) = [item for item in served.items() if item["name"] == f"{which}.mp4"]
-        assert served.ask("DELETE", f"/items/{item['id']}").status == 204
+        assert served.ask("DELETE", f"items/{item['id']}").status == 204
         assert item["id"] not in [other["id"] for other in served.items()]
         assert wait(lambda: item["id"] not in [path.name for path in stored(folder)])
         assert served.ask("GET", f"/media/{item['id']}").status == 404
@@ -379,13 +382,13 @@ class TestQueue:
     def test_what_has_not_changed_is_not_sent_again(self, served):
         served.upload(b"one")
         served.judged()
-        version = json.loads(served.ask("GET", "/items").content)["version"]
-        assert served.ask("GET", f"/items?seen={version}").status == 204
+        version = json.loads(served.ask("GET", "items").content)["version"]
+        assert served.ask("GET", f"items?seen={version}").status == 204
         served.upload(b"two")
-        assert served.ask("GET", f"/items?seen={version}").status == 200
+        assert served.ask("GET", f"items?seen={version}").status == 200
 
     def test_what_is_not_there_cannot_be_removed(self, served):
-        assert served.ask("DELETE", "/items/none").status == 404
+        assert served.ask("DELETE", "items/none").status == 404
 
 
 class TestFailures:
@@ -430,7 +433,7 @@ class TestReports:
     def test_the_report_runs_in_a_world_of_its_own_and_plays_the_recording(self, served):
         id_ = served.upload(b"dubbed", "clip.mp4").data["id"]
         served.judged()
-        answer = served.ask("GET", f"/items/{id_}/report")
+        answer = served.ask("GET", f"items/{id_}/report")
         assert answer.headers["content-security-policy"] == "sandbox allow-scripts; frame-ancestors 'self'"
         assert b"Content-Security-Policy" in answer.content
         assert f"/media/{id_}".encode() in answer.content
@@ -463,7 +466,7 @@ server.FileResponse.__call__ = late
             asking.judged()
             with pytest.raises((AssertionError, http.client.HTTPException)):
                 assert asking.ask("GET", f"/media/{id_}").status == 200
-            asking.ask("POST", "/quit")
+            asking.ask("POST", "quit")
             assert asking.process.wait(10) == 0
             assert asking.process.stderr.read() == ""
 
@@ -477,8 +480,8 @@ server.FileResponse.__call__ = late
         served.judged()
         served.upload(b"fine", "two.mp4")
         served.judged("two.mp4")
-        for start, names in ((f"/items/{one}", ["one.mp4"]), ("", ["one.mp4", "two.mp4"])):
-            saved = {kind: served.ask("GET", f"{start}/report.{kind}") for kind in ("html", "json", "csv")}
+        for start, names in ((f"items/{one}/", ["one.mp4"]), ("", ["one.mp4", "two.mp4"])):
+            saved = {kind: served.ask("GET", f"{start}report.{kind}") for kind in ("html", "json", "csv")}
             assert all(answer.headers["content-disposition"].startswith("attachment") for answer in saved.values())
             document = json.loads(saved["json"].content)
             assert [verdict["path"] for verdict in document["verdicts"]] == names
@@ -490,14 +493,14 @@ server.FileResponse.__call__ = late
             assert not [answer for answer in saved.values() if str(folder).encode() in answer.content]
 
     @pytest.mark.parametrize(
-        "path", ["/items/none/report", "/items/none/report.json", "/report.exe", "/items/none/picture"]
+        "path", ["items/none/report", "items/none/report.json", "report.exe", "items/none/picture"]
     )
     def test_what_is_not_there_is_not_found(self, running, path):
         assert running.ask("GET", path).status == 404
 
     def test_before_the_verdict_there_is_no_report(self, served):
         id_ = served.upload(b"hang").data["id"]
-        assert served.ask("GET", f"/items/{id_}/report").status == 404
+        assert served.ask("GET", f"items/{id_}/report").status == 404
 
 
 class TestNames:
@@ -507,18 +510,18 @@ class TestNames:
         ((shown, item),) = served.judged().items()
         assert shown.isprintable()
         assert len(shown) <= 255
-        page = served.ask("GET", f"/items/{id_}/report").content.decode()
+        page = served.ask("GET", f"items/{id_}/report").content.decode()
         assert "<img src=x" not in page
         assert "\u202e" not in page + item["name"]
         for kind in ("html", "json", "csv"):
-            answer = served.ask("GET", f"/items/{id_}/report.{kind}")
+            answer = served.ask("GET", f"items/{id_}/report.{kind}")
             header = answer.headers["content-disposition"]
             assert header.isascii()
             assert not set('\r\n<>"/\\') & set(header)
 
     def test_a_name_that_is_too_long_is_cut_and_one_that_is_missing_replaced(self, served):
         served.upload(b"a", "x" * 1000)
-        served.ask("POST", "/items", b"b")
+        served.ask("POST", "items", b"b")
         assert sorted(served.judged()) == ["recording", "x" * 255]
 
 
@@ -546,11 +549,11 @@ class TestHistory:
             }
             assert after["first.mp4"]["finished"] == before["first.mp4"]["finished"]
             id_ = after["first.mp4"]["id"]
-            report = asking.ask("GET", f"/items/{id_}/report")
+            report = asking.ask("GET", f"items/{id_}/report")
             assert b"first.mp4" in report.content
             assert b"/media/" not in report.content
             assert asking.ask("GET", f"/media/{id_}").status == 404
-            assert asking.ask("DELETE", f"/items/{id_}").status == 204
+            assert asking.ask("DELETE", f"items/{id_}").status == 204
         with app(tmp_path, "--keep", path) as asking:
             assert [item["name"] for item in asking.items()] == ["second.mp4"]
         assert b"first.mp4" not in path.read_bytes()
@@ -559,7 +562,7 @@ class TestHistory:
         path = tmp_path / "history.sqlite"
         with app(tmp_path, "--keep", path) as asking:
             id_ = asking.upload(b"stages 0.1").data["id"]
-            asking.ask("DELETE", f"/items/{id_}")
+            asking.ask("DELETE", f"items/{id_}")
             time.sleep(0.7)
         with closing(sqlite3.connect(path)) as base:
             assert base.execute("SELECT count(*) FROM verdicts").fetchone() == (0,)
@@ -597,10 +600,10 @@ def test_an_error_in_the_server_is_told_at_the_end_by_a_report_without_personal_
     with app(
         tmp_path, patch="from avsync.app.queue import Queue; Queue.verdicts = lambda self: int('secret')"
     ) as asking:
-        answer = asking.ask("GET", "/report.json")
+        answer = asking.ask("GET", "report.json")
         assert (answer.status, json.loads(answer.content)) == (500, {"error": "There was an error in avsync."})
         assert asking.items() == []
-        asking.ask("POST", "/quit")
+        asking.ask("POST", "quit")
         assert asking.process.wait(10) == 3
         said = asking.process.stderr.read()
     (note,) = tmp_path.glob("avsync-error-*.txt")
@@ -611,7 +614,7 @@ def test_an_error_in_the_server_is_told_at_the_end_by_a_report_without_personal_
 
 def _head(asking, length):
     lines = [
-        "POST /items?name=x HTTP/1.1",
+        f"POST {asking.home}items?name=x HTTP/1.1",
         f"Host: {asking.host}",
         f"Origin: http://{asking.host}",
         f"Cookie: {asking.cookie}",

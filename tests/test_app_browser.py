@@ -41,10 +41,10 @@ def running(tmp_path_factory):
 def opened(open_page, running):
     """The page of the running app, without recordings; it must do nothing wrong until the end of the test."""
     for item in running.items():
-        running.ask("DELETE", f"/items/{item['id']}")
+        running.ask("DELETE", f"items/{item['id']}")
     opened = open_page(running.address)
     opened.page.set_default_timeout(10 * SECOND)
-    opened.page.wait_for_url(f"http://{running.host}/")
+    opened.page.wait_for_url(f"http://{running.host}{running.home}")
     opened.page.wait_for_selector("#limit:not(:empty)", state="attached")
     yield opened
     assert opened.errors == []
@@ -260,26 +260,44 @@ class TestEveryone:
         assert violations(page) == []
 
 
+@pytest.fixture
+def elsewhere(running):
+    """Another server on this computer; it notes the cookies that it gets."""
+
+    class Elsewhere(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path in ("/", "/again"):
+                server.cookies.append(self.headers["Cookie"])
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(f'<a href="{running.address}">open</a> <a href="/again">here</a>'.encode())
+
+        def log_message(self, *words):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        server.cookies = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
 class TestDoor:
-    def test_a_link_on_another_site_opens_the_page_at_once(self, open_page, running, tmp_path):
-        class Elsewhere(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                self.send_response(200)
-                self.send_header("Content-Type", "text/html")
-                self.end_headers()
-                self.wfile.write(f'<a href="{running.address}">open</a>'.encode())
-
-            def log_message(self, *words):
-                pass
-
-        with http.server.HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            page = open_page(f"http://localhost:{server.server_port}/").page
-            page.click("a")
-            page.wait_for_selector("#limit:not(:empty)", state="attached")
-            server.shutdown()
-        assert page.url == f"http://{running.host}/"
+    def test_a_link_on_another_site_opens_the_page_at_once(self, open_page, running, elsewhere):
+        page = open_page(f"http://localhost:{elsewhere.server_port}/").page
+        page.click("a")
+        page.wait_for_selector("#limit:not(:empty)", state="attached")
+        assert page.url == f"http://{running.host}{running.home}"
         page.close()
+
+    def test_a_server_on_another_port_does_not_get_the_cookie(self, opened, running, elsewhere):
+        opened.page.goto(f"http://127.0.0.1:{elsewhere.server_port}/")
+        opened.page.click("text=here")
+        opened.page.wait_for_url("**/again")
+        assert elsewhere.cookies == [None, None]
+        opened.errors.clear()
+        opened.requests.clear()
 
     def test_without_the_key_the_page_is_locked(self, open_page, running):
         page = open_page(f"http://{running.host}/").page

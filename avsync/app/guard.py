@@ -27,8 +27,9 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
+_COOKIE = "avsync"
 _HEAD = '<!DOCTYPE html><html lang="en"><title>avsync</title><link rel="icon" href="/icon.svg">'
-_ENTER = _HEAD + '<meta http-equiv="refresh" content="0;url=/">'
+_ENTER = _HEAD + '<meta http-equiv="refresh" content="0;url={home}">'
 _LOCKED = (
     _HEAD + '<link rel="stylesheet" href="/app.css"><main><h1>This page is locked</h1>'
     "<p>Open the whole address that avsync printed when it started. It ends with a key that only you have.</p></main>"
@@ -41,11 +42,13 @@ class Door:
     Attributes:
         key: opens the page, as often as its owner likes; it is printed on the terminal.
         cookie: what a browser has after it used a key.
+        home: the path of the page. Browsers send a cookie to all ports of a computer, so also to the servers of other
+            users; but only to paths for which it was set, and this one nobody else knows.
     """
 
     def __init__(self, host: str) -> None:
         """Make new keys for a server that listens at `host`."""
-        self.key, self.cookie = token_urlsafe(32), token_urlsafe(32)
+        self.key, self.cookie, self.home = token_urlsafe(32), token_urlsafe(32), f"/{token_urlsafe(32)}/"
         self._tickets = set[str]()
         self._open_to_network = not is_loopback(host)
         own = gethostname().lower()
@@ -64,10 +67,10 @@ class Door:
             return True
         return _same(key, self.key)
 
-    def knows(self, cookies: str, port: int) -> bool:
+    def knows(self, cookies: str) -> bool:
         """Whether a Cookie header has the cookie of this session."""
         try:
-            found = SimpleCookie(cookies).get(_cookie_name(port))
+            found = SimpleCookie(cookies).get(_COOKIE)
         except CookieError:
             return False
         return found is not None and _same(found.value, self.cookie)
@@ -102,21 +105,20 @@ class Guard:
             await send(message)
 
         answer = self._answer(Request(scope))
-        await (self._app if answer is None else answer)(scope, receive, send_bound)
+        within = {**scope, "path": f"/{scope['path'].removeprefix(self._door.home).removeprefix('/')}"}
+        await (self._app if answer is None else answer)(within, receive, send_bound)
 
     def _answer(self, request: Request) -> Response | None:
         """Return what a request gets in place of what it asks for; None: it may have that."""
-        port = request.scope["server"][1]
+        path, key = request.url.path, request.query_params.get("key")
         if not self._door.answers_to(request.headers.get("host", "")):
             return PlainTextResponse("This is avsync, but not under this name.\n", 421)
         if request.method not in ("GET", "HEAD") and not _from_own_page(request.headers):
             return PlainTextResponse("Only the page of avsync may do this.\n", 403)
-        key = request.query_params.get("key")
-        if request.url.path == "/" and key is not None and self._door.opens(key):
-            return _entered(self._door.cookie, port)
-        if request.url.path.startswith(_OPEN) or self._door.knows(request.headers.get("cookie", ""), port):
-            return None
-        return HTMLResponse(_LOCKED, 403)
+        if path == "/" and key is not None and self._door.opens(key):
+            return _entered(self._door)
+        at_home = path.startswith(self._door.home) and self._door.knows(request.headers.get("cookie", ""))
+        return None if at_home or path.startswith(_OPEN) else HTMLResponse(_LOCKED, 403)
 
 
 def is_loopback(host: str) -> bool:
@@ -131,16 +133,11 @@ def _from_own_page(headers: Headers) -> bool:
     return headers.get("origin") == f"http://{headers.get('host')}" and site == "same-origin"
 
 
-def _entered(cookie: str, port: int) -> Response:
+def _entered(door: Door) -> Response:
     """Return a page that leads to the page: unlike a redirect, it makes the browser send a strict cookie at once."""
-    response = HTMLResponse(_ENTER)
-    response.set_cookie(_cookie_name(port), cookie, httponly=True, samesite="strict", path="/")
+    response = HTMLResponse(_ENTER.format(home=door.home))
+    response.set_cookie(_COOKIE, door.cookie, path=door.home, httponly=True, samesite="strict")
     return response
-
-
-def _cookie_name(port: int) -> str:
-    """Return the name of the cookie; browsers share cookies between the ports of a computer."""
-    return f"avsync-{port}"
 
 
 def _same(given: str, secret: str) -> bool:

@@ -27,7 +27,7 @@ let uploading = 0, seen = "", largest = Infinity, timer = 0, ended = false;
 async function refresh() {
   clearTimeout(timer);
   try {
-    const answer = await fetch(`/items?seen=${seen}`);
+    const answer = await fetch(`items?seen=${seen}`);
     if (answer.status === 403) return end("This page is locked. Open the address that avsync printed when it started.");
     if (answer.status === 200) show(await answer.json());
   } catch {
@@ -110,13 +110,13 @@ function newCard(item) {
   find(".remove", card).onclick = () => remove(item.id);
   for (const kind of ["HTML", "JSON", "CSV"]) {
     const link = find(`a.${kind.toLowerCase()}`, card);
-    link.href = `/items/${item.id}/report.${kind.toLowerCase()}`;
+    link.href = `items/${item.id}/report.${kind.toLowerCase()}`;
     link.setAttribute("aria-label", `${kind} report on ${item.name}`);
   }
   find(".save", card).hidden = find(".open", card).hidden = !item.verdict;
   find(".open", card).onclick = () => toggle(card, item);
   if (item.picture) {
-    find(".picture", card).src = `/items/${item.id}/picture`;
+    find(".picture", card).src = `items/${item.id}/picture`;
     find(".picture", card).hidden = false;
   }
   return card;
@@ -131,7 +131,7 @@ function toggle(card, item) {
   const frame = document.createElement("iframe");
   frame.sandbox = "allow-scripts"; // a world of its own: it reaches neither this page nor the server
   frame.title = `Report on ${item.name}`;
-  frame.src = `/items/${item.id}/report`;
+  frame.src = `items/${item.id}/report`;
   const alone = document.createElement("a");
   alone.href = frame.src;
   alone.target = "_blank";
@@ -182,7 +182,7 @@ const megabytes = (bytes) => `${Math.ceil(bytes / MB).toLocaleString("en")} MB`;
 // --- what the user does ---
 
 async function remove(id) {
-  await fetch(`/items/${id}`, { method: "DELETE" }).catch(() => {});
+  await fetch(`items/${id}`, { method: "DELETE" }).catch(() => {});
   refresh();
 }
 
@@ -204,7 +204,7 @@ function upload(file) {
   turns.push(() => {
     if (givenUp) return next();
     uploading += 1;
-    request.open("POST", `/items?${new URLSearchParams({ name: file.name })}`);
+    request.open("POST", `items?${new URLSearchParams({ name: file.name })}`);
     request.upload.onprogress = ({ loaded, total }) => tell(row, "copying", loaded / total);
     request.onload = () => taken(request, row, file);
     request.onerror = () => refused(row, `${file.name} was not taken: it could not be read or sent.`);
@@ -273,7 +273,7 @@ addEventListener("beforeunload", (event) => {
   if (uploading) event.preventDefault();
 });
 find("#quit").onclick = async () => {
-  await fetch("/quit", { method: "POST" }).catch(() => {});
+  await fetch("quit", { method: "POST" }).catch(() => {});
   clearTimeout(timer);
   end("avsync has ended, and the copies are deleted. You can close this page.");
 };
