@@ -14,7 +14,7 @@ from avsync.figures import FaceViews, RealScores, draw
 from avsync.media import FPS, RATE
 from avsync.recording import Progress, Recording, open_recording
 from avsync.score.calibration import Calibration
-from avsync.score.frames import MOST_PROPOSALS, propose
+from avsync.score.frames import MOST_PROPOSALS, FrameScores, propose
 from avsync.score.judge import Judged, fuse, judge_check, judge_track, recording_peak, recording_segments, speakers
 from avsync.score.verdict import Artefacts, CheckResult, Proposal, TrackVerdict, Verdict
 from avsync.speech import Trim
@@ -156,7 +156,7 @@ class Detector:
             recording.tell("drawing", recording.info.duration)
             real = self._real_scores(results, verdict, calibration)
             drawn = artefacts(windows, _DRAWN)
-            figures = draw(recording, verdict, views, drawn, real, media="media" in keep)
+            figures = draw(recording, verdict, views, drawn, real, _moments(results), media="media" in keep)
             verdict = replace(verdict, figures=figures)
         return verdict
 
@@ -230,6 +230,16 @@ class Detector:
                 ranked = tuple(reference.real_reading(check.ranked_by, share, seconds) for share in (0.5, 0.95))
                 found[check.name] = RealScores(reference.real_scores(seconds), ranked)
         return found
+
+
+def _moments(results: Results) -> dict[tuple[str, int | None], FrameScores]:
+    """By check and face, the score of each frame, of the checks that see more than windows."""
+    return {
+        (name, track): judged.frames
+        for name, of_check in results.items()
+        for track, judged in of_check.items()
+        if any(window.moments is not None for window in judged.combined.windows)
+    }
 
 
 def _by_track(results: Results) -> dict[int, dict[str, Judged]]:

@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 from avsync.errors import CannotJudge
 from avsync.figures.encode import jpeg
-from avsync.figures.faces import face_figures
+from avsync.figures.faces import face_figures, on_grid
 from avsync.figures.sound import spectrogram, voice_map
 from avsync.figures.views import FaceViews
+from avsync.media import FPS
 from avsync.media.proxy import proxy
 from avsync.media.still import still
 from avsync.recording import Recording
-from avsync.score.figures import Figures, Plane, Still
+from avsync.score.figures import Curve, Figures, Plane, Still
+from avsync.score.frames import FrameScores
 from avsync.score.verdict import Artefacts, TrackVerdict, Verdict
 
 # Of a recording with more faces, those that speak longest are shown, and the decisive one.
@@ -42,6 +44,7 @@ def draw(
     views: FaceViews,
     arrays: Mapping[int | None, Artefacts],
     real: Mapping[str, RealScores],
+    frames: Mapping[tuple[str, int | None], FrameScores],
     *,
     media: bool,
 ) -> Figures:
@@ -53,6 +56,7 @@ def draw(
         views: of its faces.
         arrays: by face and by None of the recording as a whole, lattices and the voice's map.
         real: by check, what real recordings score.
+        frames: by check and face, the score of each frame.
         media: whether to make a small copy of the recording.
     """
     activity = recording.known_activity
@@ -65,9 +69,18 @@ def draw(
         thumbnail=_thumbnail(recording, verdict),
         spectrogram=_spectrogram(recording),
         voice_map=voice_map(arrays.get(None, {}), real["voice"].ranked if "voice" in real else None),
+        curves=[_curve(check, track, of) for (check, track), of in frames.items()],
         real_scores={name: of.scores[::_EVERY].round(3).tolist() for name, of in real.items()},
         media=_media(recording) if media else None,
     )
+
+
+def _curve(check: str, track: int | None, frames: FrameScores) -> Curve:
+    grid, start, end = on_grid(frames.scores[None].astype(np.float32), frames.times - 0.5 / FPS, 1 / FPS)
+    scores = grid[0]
+    times = start + (np.arange(len(scores)) + 0.5) * (end - start) / len(scores)
+    known = ~np.isnan(scores)
+    return Curve(check, track, times[known].round(2).tolist(), scores[known].astype(np.float64).round(3).tolist())
 
 
 def _shown(verdict: Verdict) -> list[TrackVerdict]:

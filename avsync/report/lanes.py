@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from math import log10
 
 from avsync.report.subjects import Subject, recording_checks, subjects
 from avsync.report.wording import span
-from avsync.score.figures import FaceFigures, Figures, Plane
+from avsync.score.figures import Curve, FaceFigures, Figures, Plane
 from avsync.score.verdict import Verdict, WindowResult
 from avsync.text import printable
 
@@ -18,14 +19,17 @@ _TICKS = 10
 _TOP = 2.0
 # Real windows are at or below this p-value one time in five: drawn in another colour than ordinary ones.
 _UNUSUAL = 0.2
+# Scores of frames are -log10 of a share of real windows; few real moments reach this.
+_TOP_OF_LINE = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """The windows of one check on one face, or on the recording as a whole."""
+    """The windows of one check on one face, or on the recording as a whole, and its score of each frame, if any."""
 
     name: str
     windows: list[WindowResult]
+    curve: Curve | None = None
 
 
 def length_of(verdict: Verdict) -> float:
@@ -37,13 +41,14 @@ def strips(verdict: Verdict) -> list[Lane]:
     """Return the lanes that have scores: of each face, then of the recording as a whole."""
     shown = subjects(verdict)
     several = sum(subject.face is not None for subject in shown) > 1
+    curves = {(curve.check, curve.track): curve for curve in (verdict.figures or Figures()).curves}
     found = []
     for subject in shown:
         names = subject.checks if subject.face is not None else recording_checks(verdict)
         for name in filter(verdict.checks.get, names):
             if windows := [w for w in verdict.checks[name].windows if w.track == subject.face]:
                 label = f"{name}, {subject.name}" if several and subject.face is not None else name
-                found.append(Lane(printable(label), windows))
+                found.append(Lane(printable(label), windows, curves.get((name, subject.face))))
     return found
 
 
@@ -60,7 +65,9 @@ def _lanes(verdict: Verdict, length: float) -> Iterator[str]:
     for subject in subjects(verdict):
         yield _row(subject.name, "red: suspicious" if subject.segments else "", _BAR, _presence(subject, length))
     for lane in strips(verdict):
-        yield _row(lane.name, "score", _STRIP, _strip(lane, verdict.level, length))
+        yield _row(
+            lane.name, "score; line: each 0.6 s" if lane.curve else "score", _STRIP, _strip(lane, verdict.level, length)
+        )
     for face in figures.faces:
         if face.lattice is not None:
             yield _row(*_lattice_words(face, figures), _LATTICE, _lattice(face.lattice, length), kind="dark")
@@ -100,9 +107,25 @@ def _strip(lane: Lane, level: float, length: float) -> Iterator[str]:
         yield _bar(kind, window.start, window.end, length, words, top=top, height=height)
         if kind == "suspect":
             yield _bar("hatch", window.start, window.end, length, top=top, height=height)
+    if lane.curve is not None:
+        yield from _line(lane.curve, length)
     if any(window.p_value is not None for window in lane.windows):
         y = f"{_STRIP * (1 - min(1.0, -log10(level) / _TOP)):.1f}"
         yield f'<line class="level" x1="0" x2="100%" y1="{y}" y2="{y}"><title>level {level:g}</title></line>'
+
+
+def _line(curve: Curve, length: float) -> Iterator[str]:
+    """The score of each frame, broken where nobody speaks; its scale is its own."""
+    low, high = min([0.0, *curve.scores]), max([_TOP_OF_LINE, *curve.scores])
+    steps = [after - before for before, after in pairwise(curve.times)]
+    widest = 1.5 * min(steps, default=1.0)
+    points: list[list[str]] = [[]]
+    for time, score, step in zip(curve.times, curve.scores, [0.0, *steps], strict=False):
+        if step > widest:
+            points.append([])
+        points[-1].append(f"{1000 * time / length:.1f},{_STRIP * (1 - (score - low) / (high - low)):.1f}")
+    lines = "".join(f'<polyline points="{" ".join(part)}"/>' for part in points if len(part) > 1)
+    yield f'<svg class="line" viewBox="0 0 1000 {_STRIP}" preserveAspectRatio="none" height="{_STRIP}">{lines}</svg>'
 
 
 def _lattice_words(face: FaceFigures, figures: Figures) -> tuple[str, str]:

@@ -35,6 +35,16 @@ class Plane:
 
 
 @dataclass(frozen=True, slots=True)
+class Curve:
+    """The scores of a check for each frame with speech, high is anomalous; `track` None: of the recording."""
+
+    check: str
+    track: int | None
+    times: list[float]
+    scores: list[float]
+
+
+@dataclass(frozen=True, slots=True)
 class FaceFigures:
     """What is shown of one face.
 
@@ -71,6 +81,7 @@ class Figures:
         thumbnail: the picture in the middle of what was judged; None without pictures.
         spectrogram: of the sound; frequency (Hz) is the second axis.
         voice_map: how unlike recorded speech each place of it sounds, transparent where it does not.
+        curves: the scores of checks that see more than windows.
         real_scores: by check, what real recordings score: the `anomaly_score` at evenly spaced shares from 0 to 1.
         media: a small copy of the recording that a page can play; None if it was not asked for, or cannot be made.
     """
@@ -82,6 +93,7 @@ class Figures:
     thumbnail: Still | None = None
     spectrogram: Plane | None = None
     voice_map: Plane | None = None
+    curves: list[Curve] = field(default_factory=list)
     real_scores: dict[str, list[float]] = field(default_factory=dict)
     media: str | None = None
 
@@ -105,6 +117,7 @@ class Figures:
                 thumbnail=_optional(_still, data["thumbnail"]),
                 spectrogram=_optional(_plane, data["spectrogram"]),
                 voice_map=_optional(_plane, data["voice_map"]),
+                curves=[_curve(curve) for curve in data["curves"]],
                 real_scores={str(name): _numbers(scores) for name, scores in data["real_scores"].items()},
                 media=_optional(_address, data["media"]),
             )
@@ -128,6 +141,12 @@ def _face(data: dict[str, Any]) -> FaceFigures:
         lattice=_optional(_plane, data["lattice"]),
         lag_curve=_numbers(data["lag_curve"]),
     )
+
+
+def _curve(data: dict[str, Any]) -> Curve:
+    times = _numbers(data["times"])
+    track = _optional(lambda track: _whole([track], 1)[0], data["track"])
+    return Curve(str(data["check"]), track, times, _numbers(data["scores"], len(times)))
 
 
 def _optional(read: Callable[[Any], T], data: Any) -> T | None:
