@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import talking
+import torch
 from scipy.stats import norm
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 from stand_in import Detector as StandIn
+from tiny import CONFIG, OPTIONS, avhubert_tensors
 from typer.testing import CliRunner
 
 import avsync.detector
+from avsync.align.mlp import MLPAligner, MLPConfig
 from avsync.checks.methods import METHODS, chosen_methods, with_backbone
 from avsync.cli import command_line
 from avsync.cli.comparison import places
@@ -422,3 +426,45 @@ class TestCommandLine:
         assert {model for model, _ in ranked.asked} == {"all default", "factor paper"}
         assert "Not comparable with the paper" in result.stdout
         assert json.loads((tmp_path / "out" / "factor" / "summary.json").read_text())["protocol"] == "avh-align"
+
+
+class TestRealModels:
+    """Nothing stands in: a talking face, and a tiny AV-HuBERT and a head of random weights in the published formats."""
+
+    @pytest.fixture(scope="class")
+    def real_and_fake(self, tmp_path_factory):
+        root = tmp_path_factory.mktemp("tree")
+        for place, take in (("real/ann", 0), ("fake/ben", 1)):
+            (root / place).mkdir(parents=True)
+            talking.write(root / place / "1.mp4", talking.face(2.0), talking.voice(2.0, take=take))
+        return ["--real", root / "real", "--fake", root / "fake", "--role", "all"]
+
+    @pytest.fixture
+    def published(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("AVSYNC_WEIGHTS", str(tmp_path / "weights"))
+        torch.save({"cfg": {"model": OPTIONS}, "model": avhubert_tensors()}, tmp_path / "tiny.pt")
+        torch.manual_seed(0)
+        head = MLPAligner(MLPConfig(CONFIG.width, CONFIG.width))
+        torch.save({"state_dict": head.state_dict()}, tmp_path / "AVH-Align_AV1M.pt")
+        for name in ("tiny.pt", "AVH-Align_AV1M.pt"):
+            assert run("weights", "convert", tmp_path / name).exit_code == 0
+
+    @pytest.mark.usefixtures("published")
+    def test_published_methods_share_the_features_of_their_backbone(self, real_and_fake, tmp_path):
+        methods = "avh_align,speechforensics,factor"
+        words = ("--methods", methods, "--protocol", "avh-align", "--output", tmp_path / "out")
+        result = run("evaluate", *real_and_fake, *words)
+        assert result.exit_code == 0, result.output
+        assert "Methods on the 1 real and 1 fake clips that all of them judge" in result.stdout
+        (store,) = (tmp_path / "out" / "features").glob("*/store.json")
+        assert json.loads(store.read_text())["trim"] == "paper"
+        alone = run("evaluate", *real_and_fake, "--backbone", "avhubert", "--reading", "factor", "--trim", "paper",
+                    "--output", tmp_path / "alone")  # fmt: skip
+        assert alone.exit_code == 0, alone.output
+        shared, own = (anomaly_scores(tmp_path / place) for place in ("out/factor", "alone"))
+        np.testing.assert_allclose(shared, own, atol=2e-3)  # features are kept in half precision
+
+
+def anomaly_scores(folder):
+    lines = (folder / "verdicts.jsonl").read_text().splitlines()
+    return [json.loads(line)["verdict"]["anomaly_score"] for line in lines]
