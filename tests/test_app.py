@@ -345,11 +345,14 @@ class TestQueue:
     def test_the_stages_are_told_as_they_come(self, served):
         served.upload(b"stages 0.6")
         seen = []
-        while (item := served.items()[0])["state"] != "done":
-            seen += [item["stage"]] if item["state"] == "working" and item["stage"] not in seen else []
-            time.sleep(0.02)
+
+        def done():
+            (item,) = served.items()
+            seen.extend([item["stage"]] if item["state"] == "working" and item["stage"] not in seen else [])
+            return item if item["state"] == "done" else None
+
+        assert wait(done)["sentence"].startswith("face 0 (0.2–7.9 s): nothing unusual in lips and face")
         assert seen == ["opening", "speech", "faces", "voice", "drawing"]
-        assert item["sentence"].startswith("face 0 (0.2–7.9 s): nothing unusual in lips and face")
 
     def test_two_are_judged_side_by_side_and_the_third_waits(self, served):
         for name in ("a.mp4", "b.mp4", "c.mp4"):

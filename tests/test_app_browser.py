@@ -167,9 +167,8 @@ class TestWorking:
         ]
 
     def test_two_at_once_survive_a_reload_and_a_second_window(self, page, open_page, running):
-        choose(page, ("one.mp4", "stages 0.8"), ("two.mp4", "stages 0.8"))
-        faces = page.locator(".status", has_text="following faces")
-        faces.nth(1).wait_for()
+        choose(page, ("one.mp4", "stages 1.5"), ("two.mp4", "stages 1.5"))
+        page.locator(".status", has_text="following faces").first.wait_for()
         page.reload()
         page.wait_for_selector(".row")
         assert set(rows(page)) == {"one.mp4", "two.mp4"}
@@ -225,7 +224,7 @@ class TestEveryone:
         page.evaluate("() => document.querySelector('#files').addEventListener('click', () => (window.asked = true))")
         page.keyboard.press("Enter")
         assert page.evaluate("window.asked")
-        choose(page, ("a.mp4", "stages 0.3"), ("b.mp4", "hang"))
+        choose(page, ("a.mp4", "stages 0.6"), ("b.mp4", "hang"))
         page.get_by_role("button", name="Cancel a.mp4").focus()
         cards(page, 1)
         assert focused(page) == "a.mp4"  # where the recording went
