@@ -108,10 +108,9 @@ def rewrite(
         with unfinished(target) as partial, av.open(f"file:{partial}", "w", format=_FORMATS[target.suffix]) as after:
             writers: list[Callable[[], None]] = []
             if video is not None and pictures is not None:
-                writers.append(_pictures_writer(source.path, after, video, pictures, lasts))
+                writers.append(_pictures_writer(source.path, after, video, pictures, start_time(before), lasts))
             if heard is not None:
-                origin = start_time(before) * lasts
-                writers.append(_sound_writer(source, after, video is None, heard, chance, origin))
+                writers.append(_sound_writer(source, after, video is None, heard, chance))
             _copy(before, after, copied)
             for write in writers:
                 write()
@@ -138,18 +137,23 @@ def _named(
 
 
 def _copy(before: InputContainer, after: OutputContainer, streams: list[VideoStream | AudioStream]) -> None:
+    """Copy the packets of streams; the copy begins at time 0."""
     copies = {stream.index: after.add_stream_from_template(stream) for stream in streams}
+    zero = start_time(before)
     for packet in read(before, *streams) if streams else ():
         if packet is not None and packet.dts is not None and packet.stream.index in copies:
+            shift = round(zero / packet.time_base)
+            packet.dts -= shift
+            packet.pts = None if packet.pts is None else packet.pts - shift
             packet.stream = copies[packet.stream.index]
             after.mux(packet)
 
 
 def _pictures_writer(
-    path: Path, after: OutputContainer, shown: VideoStream, change: Pictures, lasts: float
+    path: Path, after: OutputContainer, shown: VideoStream, change: Pictures, zero: float, lasts: float
 ) -> Callable[[], None]:
-    """Add a stream for the changed pictures; the returned function fills it."""
-    chain = (*change.chain, *((("setpts", f"PTS*{lasts}"),) if lasts != 1 else ()))
+    """Add a stream for the changed pictures, whose time 0 was `zero` (s); the returned function fills it."""
+    chain = (("setpts", f"(PTS-{zero}/TB)*{lasts}"), *change.chain)
     pictures = filtered_pictures(_decoded(path), chain)
     first = next(pictures, None)
     if first is None:
@@ -187,9 +191,9 @@ def _painted(picture: av.VideoFrame, paint: Paint) -> av.VideoFrame:
 
 
 def _sound_writer(
-    source: Source, after: OutputContainer, alone: bool, change: Heard, chance: random.Random, origin: float
+    source: Source, after: OutputContainer, alone: bool, change: Heard, chance: random.Random
 ) -> Callable[[], None]:
-    """Add a stream for the changed sound, which starts at `origin` (s); the returned function fills it."""
+    """Add a stream for the changed sound; the returned function fills it."""
     samples = read_sound(source.sound_path)
     if not len(samples):
         raise CannotManipulate("the file has no sound")
@@ -205,7 +209,7 @@ def _sound_writer(
         # 16 bits: the only format that all the encoders' resamplers and FLAC agree on without a rounding of their own.
         whole = (samples.clip(-1, 1) * 32767).round().astype(np.int16)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(whole[None]), format="s16", layout="mono")
-        frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), round(origin * RATE)
+        frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), 0
         after.mux(voice.encode(frame))
         after.mux(voice.encode(None))
 
