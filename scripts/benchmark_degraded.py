@@ -2,9 +2,11 @@
 
     python scripts/benchmark_degraded.py ROOT --clips 40 --jobs 2
 
-prints a Markdown table. Only real clips of people of the role "report" are used. For each level of the p-value it has
-the share of the judged clips that the verdict calls suspicious, and for one level that of each check alone. A step is
-honest if a share is at most its level plus 5 points: what cannot be judged any more must be refused.
+prints a Markdown table. Only real clips of people of the role "report" are used. The steps are manipulations of
+`avsync/evaluate/manipulations/registry.py`, down to what cannot be judged any more; `avsync evaluate --robustness`
+measures the ordinary ones, with fakes. For each level of the p-value the table has the share of the judged clips that
+the verdict calls suspicious, and for one level that of each check alone. A step is honest if a share is at most its
+level plus 5 points: what cannot be judged any more must be refused.
 
 - x264 crf 38, half size: the pictures are encoded again, by a low quality or at half the width and height;
 - MP3 32 kbps, noise 10 dB: the sound is encoded again, by a low rate or with white noise 10 dB below the speech;
@@ -27,7 +29,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmark.bench import LEVEL
-from benchmark.degrade import Degrade, steps
 from benchmark.levels import Clip, share_at_most, with_p_value
 from benchmark.report import say
 
@@ -36,13 +37,19 @@ from avsync.datasets.registry import open_dataset
 from avsync.datasets.roles import with_role
 from avsync.detector import Detector
 from avsync.errors import AvsyncError
+from avsync.evaluate.manipulations import MANIPULATIONS, Source, named
 from avsync.evaluate.metrics import Estimate
 from avsync.score.verdict import Verdict
 from avsync.workers import run_jobs
 
 LEVELS = (0.01, 0.05, 0.1, 0.2)
 
-Job = tuple[str, Degrade, int, Path]  # the step, its name first, and the clip, its number first
+_STEPS = (
+    "as it is,x264 crf 38,half size,MP3 32 kbps,noise 10 dB,frame rate,repeated pictures,packet loss,flipped bytes,"
+    "frozen"
+)
+
+Job = tuple[str, int, ClipRecord]  # the name of the step, and the clip, its number first
 
 
 def main() -> None:
@@ -62,7 +69,7 @@ def main() -> None:
 
 def measured(clips: Sequence[ClipRecord], options: argparse.Namespace) -> Iterator[tuple[str, list[Clip]]]:
     """Yield each step and the verdicts on the clips that went through it, in the order of the clips."""
-    jobs = [(*step, index, clip.path) for step in steps(options.only) for index, clip in enumerate(clips)]
+    jobs = [(step.name, index, clip) for step in named(options.only) for index, clip in enumerate(clips)]
     found: dict[str, dict[int, Verdict]] = {}
     work = partial(judge, weights=options.weights)
     with closing(run_jobs(work, partial(next, iter(jobs), None), options.jobs)) as results:
@@ -75,11 +82,11 @@ def measured(clips: Sequence[ClipRecord], options: argparse.Namespace) -> Iterat
 
 def judge(job: Job, weights: Path | None) -> Iterator[tuple[str, int, Verdict]]:
     """Yield the name of the step, the number of the clip, and the verdict on the degraded clip."""
-    name, degrade, index, path = job
+    name, index, clip = job
     with TemporaryDirectory(prefix="avsync-") as folder:
-        target = Path(folder) / "clip.mp4"
-        degrade(path, target, random.Random(index))
-        yield name, index, _detector(weights).score(target)
+        source = Source(clip.path, clip.audio)
+        worse = MANIPULATIONS[name].make(source, Path(folder) / "clip", random.Random(index))
+        yield name, index, _detector(weights).score(worse)
 
 
 @cache
@@ -114,7 +121,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a calibrated checkpoint")
     parser.add_argument("--clips", type=int, metavar="N", default=40, help="at most so many (default: 40)")
     parser.add_argument("--jobs", type=int, metavar="N", default=1, help="processes (default: 1)")
-    parser.add_argument("--only", metavar="NAME,…", help="only steps whose names begin so, such as 'packet,half size'")
+    parser.add_argument(
+        "--only", metavar="NAME,…", default=_STEPS, help=f"manipulations whose names begin so (default: {_STEPS})"
+    )
     return parser.parse_args()
 
 

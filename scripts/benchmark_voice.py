@@ -7,8 +7,8 @@ prints Markdown and writes the same figures to `voice.json`. ROOT is a data set 
 
 - the figures of `avsync evaluate --protocol speech`, by kind and system, beside the shortcuts;
 - the same, in a row for each step, after codecs, telephone, noise, reverb, resampling and gain. An ordinary step is no
-  evidence: the false alarms must stay, and what cannot be judged any more must be refused;
-- the audio-mixing test (`scripts/benchmark/mixing.py`), if the data set names copies of real clips.
+  evidence: the false alarms must stay, and what cannot be judged any more must be refused. Each step is a manipulation
+  of `avsync evaluate --robustness`, which has the audio-mixing test too.
 """
 
 import argparse
@@ -17,12 +17,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from benchmark.bench import LEVEL
-from benchmark.degrade_speech import DegradeSpeech, speech_steps
-from benchmark.mixing import mixing, pairs
 from benchmark.report import Tables, circumstances, say, to_markdown
 
 from avsync.datasets import ClipRecord, open_dataset, with_role
@@ -30,8 +27,14 @@ from avsync.detector import Detector
 from avsync.errors import AvsyncError, CannotJudge
 from avsync.evaluate import Settings, evaluate
 from avsync.evaluate.json_files import write_json
+from avsync.evaluate.manipulations import CannotManipulate, Manipulation, Source, named
 from avsync.evaluate.protocols.speech_summary import SpeechSummary
 from avsync.evaluate.table import Row, to_plain
+
+_STEPS = (
+    "as it is,MP3 64 kbps,MP3 32 kbps,AAC 32 kbps,Opus 16 kbps,telephone,noise 20 dB,noise 10 dB,reverb,8 kHz and back,"
+    "11.025 kHz and back,gain"
+)
 
 
 def main() -> None:
@@ -46,49 +49,39 @@ def main() -> None:
         print(", ".join(f"{name} {fact}" for name, fact in facts.items()), end="\n\n")
         tables: Tables = {}
         rows: list[Row] = []
-        for name, degrade in speech_steps(options.only):
-            folder = options.output / name.replace(" ", "_")
+        for step in named(options.only):
+            folder = options.output / step.name.replace(" ", "_")
             summary = evaluate(
-                degraded(records, name, degrade, folder / "clips"),
+                degraded(records, step, folder / "clips"),
                 detector.score,
                 folder,
                 settings=settings,
                 protocol="speech",
             )
             assert isinstance(summary, SpeechSummary)
-            rows.append(step_row(name, summary))
+            rows.append(step_row(step.name, summary))
             if len(rows) == 1:
-                _show(tables, {f"{heading}: {name}": table for heading, table in summary.tables().items()})
+                _show(tables, {f"{heading}: {step.name}": table for heading, table in summary.tables().items()})
                 print("\n".join(summary.notes()), end="\n\n", flush=True)
         _show(tables, {"Step by step": rows})
-        if found := list(pairs(records)):
-            with TemporaryDirectory(prefix="avsync-") as folder:
-                _show(tables, {"Real speech mixed with a copy of it": mixing(found, detector.score, Path(folder))})
         write_json(options.output / "voice.json", {**facts, "tables": to_plain(tables)})
     except AvsyncError as error:
         sys.exit(f"benchmark_voice: {error}")
 
 
-def degraded(records: Sequence[ClipRecord], name: str, degrade: DegradeSpeech, folder: Path) -> list[ClipRecord]:
+def degraded(records: Sequence[ClipRecord], step: Manipulation, folder: Path) -> list[ClipRecord]:
     """Return the clips after a step, each made anew unless its file is there; one that cannot be read stays missing."""
-    folder.mkdir(parents=True, exist_ok=True)
     made = []
     for number, record in enumerate(records):
-        there = [path for path in folder.glob(f"{number:06d}.*") if path.suffix != ".part"]
+        target = folder / f"{number:06d}"
+        there = next(folder.glob(f"{target.name}.*"), None)
         try:
-            path = there[0] if there else _make(degrade, record, folder / f"{number:06d}")
-        except CannotJudge:
-            path = folder / f"{number:06d}"
+            path = there or step.make(Source(record.path, record.audio), target, random.Random(record.name))
+        except (CannotJudge, CannotManipulate):
+            path = target
         made.append(replace(record, path=path))
-        say(name, number + 1, len(records))
+        say(step.name, number + 1, len(records))
     return made
-
-
-def _make(degrade: DegradeSpeech, record: ClipRecord, target: Path) -> Path:
-    """A stop must leave no half-written clip under its name: it is written elsewhere and moved."""
-    with TemporaryDirectory(dir=target.parent, suffix=".part") as folder:
-        path = degrade(record.path, Path(folder) / target.name, random.Random(record.name))
-        return path.rename(target.parent / path.name)
 
 
 def step_row(name: str, summary: SpeechSummary) -> Row:
@@ -123,7 +116,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a calibrated checkpoint")
     parser.add_argument("--checks", metavar="NAMES", default="voice", help="checks to ask (default: voice)")
     parser.add_argument("--output", type=Path, metavar="DIR", default=Path("runs/voice"), help="for clips and results")
-    parser.add_argument("--only", metavar="NAME,…", help="only steps whose names begin so, such as 'as it is,MP3'")
+    parser.add_argument(
+        "--only", metavar="NAME,…", default=_STEPS, help=f"manipulations whose names begin so (default: {_STEPS})"
+    )
     return parser.parse_args()
 
 

@@ -1,7 +1,6 @@
 """The benchmarks on made-up verdicts and tiny clips: shares at a level, kinds of fakes, and degraded clips."""
 
 import argparse
-import random
 import sys
 from pathlib import Path
 
@@ -11,13 +10,12 @@ import pytest
 from avsync.datasets import ClipRecord
 from avsync.errors import Reason
 from avsync.evaluate import to_markdown
-from avsync.media import RATE, Sound, frames, write_clip
+from avsync.media import RATE, frames, write_clip
 from avsync.score.verdict import CheckResult, Verdict
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 import benchmark_degraded
-from benchmark.degrade import steps
 from benchmark.fakes import level_tables
 from benchmark.levels import found, reliability
 
@@ -105,53 +103,8 @@ def clip(tmp_path_factory):
     return path
 
 
-def degraded(clip, name, tmp_path):
-    target = tmp_path / "clip.mp4"
-    dict(steps(name))[name](clip, target, random.Random(0))
-    return target
-
-
 def seen(path):
     return np.stack([frame.image for frame in frames(path)]).astype(float)
-
-
-def heard(path):
-    return np.concatenate(list(Sound(path).blocks()))[:RATE]
-
-
-class TestDegrade:
-    @pytest.mark.parametrize(("name", "shape"), [("x264 crf 38", (48, 64)), ("half size", (24, 32))])
-    def test_pictures_are_encoded_again_and_the_sound_stays(self, clip, name, shape, tmp_path):
-        target = degraded(clip, name, tmp_path)
-        assert [frame.time for frame in frames(target)] == [frame.time for frame in frames(clip)]
-        assert seen(target).shape == (25, *shape)
-        assert np.array_equal(heard(target), heard(clip))
-
-    def test_low_quality_is_seen(self, clip, tmp_path):
-        error = np.abs(seen(degraded(clip, "x264 crf 38", tmp_path)) - seen(clip)).mean()
-        assert 0.3 < error < 20
-
-    @pytest.mark.parametrize("name", ["MP3 32 kbps", "noise 10 dB"])
-    def test_sound_is_encoded_again_in_time_and_the_pictures_stay(self, clip, name, tmp_path):
-        target = degraded(clip, name, tmp_path)
-        assert np.array_equal(seen(target), seen(clip))
-        before, after = heard(clip), heard(target)
-        assert np.corrcoef(before, after)[0, 1] > 0.9
-
-    def test_noise_is_10_db_below_the_sound(self, clip, tmp_path):
-        before, after = heard(clip), heard(degraded(clip, "noise 10 dB", tmp_path))
-        assert 10 * np.log10(np.square(before).mean() / np.square(after - before).mean()) == pytest.approx(10, abs=0.7)
-
-    def test_every_step_gives_a_file_with_pictures(self, clip, tmp_path):
-        for name, _ in steps():
-            assert len(seen(degraded(clip, name, tmp_path))) >= 1, name
-
-    def test_steps_are_chosen_by_the_beginning_of_their_names(self):
-        assert [name for name, _ in steps("half,packet loss 1")] == [
-            "half size",
-            "packet loss 1.0%",
-            "packet loss 10.0%",
-        ]
 
 
 class TestDegradedTable:

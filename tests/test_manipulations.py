@@ -101,11 +101,13 @@ class TestRegistry:
             of_suite("some")
 
     def test_rows_are_chosen_by_the_beginning_of_their_names(self):
-        assert [one.name for one in named("half,packet loss 1")] == [
-            "half size",
-            "packet loss 1.0%",
-            "packet loss 10.0%",
-        ]
+        found = [one.name for one in named("packet loss 1,half, packet loss")]
+        assert found[:3] == ["packet loss 1.0%", "packet loss 10.0%", "half size"]
+        assert len(found) == len(set(found)) == 6
+
+    def test_a_beginning_that_nothing_has_is_wrong_usage(self):
+        with pytest.raises(UsageError, match="haalf: no manipulation begins so"):
+            named("half,haalf")
 
 
 class TestEvery:

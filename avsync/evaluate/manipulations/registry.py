@@ -3,8 +3,6 @@
 Tables in docs/benchmarks.md and docs/limits.md name these rows: do not change what a name stands for.
 """
 
-from collections.abc import Iterator
-
 from avsync.errors import UsageError
 from avsync.evaluate.manipulations.codecs import encoded_pictures, encoded_sound
 from avsync.evaluate.manipulations.damage import as_it_is, flipped, lossy
@@ -168,7 +166,17 @@ def mixes() -> list[Manipulation]:
     return [one for one in MANIPULATIONS.values() if one.suite in ("mixing", "copy mixing")]
 
 
-def named(beginnings: str) -> Iterator[Manipulation]:
-    """Yield the manipulations whose names begin so; `beginnings` are joined by commas."""
-    wanted = tuple(beginnings.split(","))
-    yield from (one for one in MANIPULATIONS.values() if one.name.startswith(wanted))
+def named(beginnings: str) -> list[Manipulation]:
+    """Return the manipulations whose names begin so, in the order of the beginnings.
+
+    Args:
+        beginnings: joined by commas.
+
+    Raises:
+        UsageError: nothing begins so.
+    """
+    wanted = [beginning.strip() for beginning in beginnings.split(",")]
+    if unknown := [one for one in wanted if not any(name.startswith(one) for name in MANIPULATIONS)]:
+        raise UsageError(f"{', '.join(unknown)}: no manipulation begins so; known: {', '.join(MANIPULATIONS)}")
+    found = {name: MANIPULATIONS[name] for one in wanted for name in MANIPULATIONS if name.startswith(one)}
+    return list(found.values())
