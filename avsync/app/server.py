@@ -36,10 +36,7 @@ _EXPORTS: dict[str, tuple[Callable[[Sequence[Verdict]], str], str]] = {
 }
 # The report runs its script in a world of its own: it cannot reach the page around it, nor use its cookie. What it may
 # load, it says itself.
-_REPORT_HEADERS = {
-    "Content-Security-Policy": "sandbox allow-scripts; frame-ancestors 'self'",
-    "Cross-Origin-Opener-Policy": "unsafe-none",  # the standard allows no other for a page in a sandbox
-}
+_REPORT_POLICY = "sandbox allow-scripts; frame-ancestors 'self'"
 # What some system does not allow in the name of a file.
 _NOT_IN_NAMES = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
 
@@ -105,7 +102,7 @@ class Site:
             return _missing()
         address = f"/media/{item.id}" if item.path is not None else None
         page = to_html([item.verdict], link=lambda _: address)
-        return Response(page, media_type="text/html", headers=_REPORT_HEADERS)
+        return Response(page, media_type="text/html", headers={"Content-Security-Policy": _REPORT_POLICY})
 
     def export(self, request: Request) -> Response:
         """Answer with a file: the report of one recording, which needs nothing of this server."""
