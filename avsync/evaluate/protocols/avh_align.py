@@ -6,8 +6,8 @@ What its code does (github.com/bit-ml/AVH-Align), and what this is here:
   `--split`; `PUBLISHED` says how many clips a table has, and the notes say whether it is one of them.
 - **Trim:** leading silence, |x| <= 0.0005 at 16 kHz, is left out of sound and picture. Here `--trim paper`.
 - **Score:** one number of each clip, high is fake. Here `anomaly_score`; theirs is the method `avh_align`.
-- **Figures:** in `eval.py`, `roc_auc_score` and `average_precision_score` of scikit-learn; fakes are the positive class,
-  all types together. Here `auc` and `average_precision`, which equal them (tests compare them).
+- **Figures:** in `eval.py`, `roc_auc_score` and `average_precision_score` of scikit-learn; fakes are the positive
+  class, all types together. Here `auc` and `average_precision`, which equal them (tests compare them).
 - **Clips whose mouth cannot be cropped:** `deepfake_preprocess.py` takes the whole picture in place of the mouth, so
   that they have a score too. Here a clip that is refused is left out and counted in the notes.
 """
