@@ -11,6 +11,7 @@ from importlib import import_module
 from inspect import getdoc
 from pathlib import Path
 
+from avsync.checks.methods import METHODS
 from avsync.checks.registry import CHECKS
 from avsync.datasets.registry import DATASETS
 from avsync.encoders.registry import KINDS
@@ -79,6 +80,14 @@ def _protocols() -> str:
     return _table(["protocol", "does"], ([f"`{name}`", _first_line(run)] for name, run in PROTOCOLS.items()))
 
 
+def _methods() -> str:
+    columns = ["method", "is", "backbone", "source"]
+    rows = (
+        [f"`{m.name}`", m.what, f"`{m.backbone}`" if m.backbone else "–", m.source or "–"] for m in METHODS.values()
+    )
+    return _table(columns, rows)
+
+
 def _faces() -> str:
     detectors = {name: made.type for name, made in FACE_DETECTORS.items() if isinstance(made, Imported)}
     rows = ([f"`{name}`", f"`{found.key}`", _first_line(found)] for name, found in detectors.items())
@@ -120,6 +129,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "faces": _faces,
     "facts": _facts,
     "json": lambda: _block(JSON_DOCS),
+    "methods": _methods,
     "protocols": _protocols,
     "readings": _readings,
     "reconstructions": _reconstructions,
