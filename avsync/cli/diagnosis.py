@@ -18,8 +18,8 @@ from typing import Literal
 
 from avsync.cli.probe import PROBES
 
-# A probe that takes longer hangs; loading torch from a slow disk takes half a minute.
-_PATIENCE = 120.0
+# A probe that takes longer (s) hangs; on a busy machine with a slow disk, one may take two minutes.
+_PATIENCE = 240.0
 _SIDE_BY_SIDE = 3  # probes: each holds up to 1 GB
 # With less, most files are refused (out_of_memory), or reports cannot be written.
 _LEAST_MEMORY, _LEAST_DISK = 2e9, 1e9
@@ -71,7 +71,7 @@ class Finding:
 
 
 def diagnose() -> Iterator[Finding]:
-    """Yield what is found, the most basic first. Nothing is raised, and no probe is waited for longer than 120 s."""
+    """Yield what is found, the most basic first. Nothing is raised, and no probe is waited for longer than four minutes."""
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
         probes = {name: pool.submit(_probe, name) for name in PROBES}
         yield _python()

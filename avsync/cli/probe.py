@@ -15,7 +15,7 @@ from avsync.errors import AvsyncError
 FACES = ("dlib", "fan", "mesh")
 # Of the files that people send; a build of FFmpeg may lack any of them.
 _DECODERS = ("h264", "hevc", "vp9", "av1", "aac", "mp3", "opus")
-_SECONDS = 60.0  # that the clip may take
+_SECONDS = 120.0  # that the clip may take
 
 
 def main(name: str) -> None:
