@@ -71,7 +71,7 @@ class Finding:
 
 
 def diagnose() -> Iterator[Finding]:
-    """Yield what is found, the most basic first. Nothing is raised, and no probe is waited for longer than four minutes."""
+    """Yield what is found, the most basic first. Nothing is raised, and no probe takes longer than four minutes."""
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
         probes = {name: pool.submit(_probe, name) for name in PROBES}
         yield _python()
