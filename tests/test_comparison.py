@@ -27,7 +27,7 @@ from avsync.evaluate import PROTOCOLS, Settings
 from avsync.evaluate.compare import METRICS, compare, paired_p_value
 from avsync.evaluate.metrics import Estimate, auc, bootstrap, interval, roc
 from avsync.evaluate.plots import Judged, det_figure, reliability_figure, roc_figure, write_plots
-from avsync.evaluate.protocols.avh_align import PUBLISHED, comparability
+from avsync.evaluate.protocols.avh_align import PUBLISHED
 from avsync.evaluate.results import StoredVerdict
 from avsync.evaluate.table import to_latex
 from avsync.score.verdict import Verdict
@@ -223,10 +223,15 @@ class TestAVHAlign:
         found = PROTOCOLS["avh-align"](records, verdicts(records, of), self.settings())
         assert found.notes()[0] == "Judged 39 of 40 real clips; refused: no_face 1."
 
-    def test_it_says_whether_the_clips_are_as_many_as_published(self):
-        assert "FakeAVCeleb" in comparability(151, 6516)[0]
-        assert comparability(150, 6516)[0].startswith("Not comparable with the paper")
-        assert PUBLISHED["AV-Deepfake1M"] == (2495, 7505)
+    def test_it_says_whether_the_clips_are_as_many_as_published(self, monkeypatch):
+        records = clips()
+        stored = verdicts(records, scores(records, 1.0, 0))
+        assert PUBLISHED == {"FakeAVCeleb": (151, 6516), "AV-Deepfake1M": (2495, 7505)}
+        notes = PROTOCOLS["avh-align"](records, stored, self.settings()).notes()
+        assert notes[2].startswith("Not comparable with the paper, whose tables have 151 real and 6516 fake clips")
+        monkeypatch.setitem(PUBLISHED, "FakeAVCeleb", (40, 60))
+        notes = PROTOCOLS["avh-align"](records, stored, self.settings()).notes()
+        assert notes[2].startswith("As many clips as the table of FakeAVCeleb")
 
     @pytest.mark.parametrize(("trim", "said"), [("none", "Nothing is trimmed"), ("default", "more than the paper")])
     def test_it_says_what_another_trim_means(self, trim, said):
@@ -424,7 +429,9 @@ class TestCommandLine:
         result = run("evaluate", *folders, *words, "--methods", "default,factor", "--backbone", "temporal")
         assert result.exit_code == 0, result.output
         assert {model for model, _ in ranked.asked} == {"all default", "factor paper"}
-        assert "Not comparable with the paper" in result.stdout
+        assert "default: AVH-Align's protocol: AUC and AP of the clips" in result.stdout
+        assert result.stdout.count("Not comparable with the paper") == 1
+        assert "default: --trim default leaves out more than the paper" in result.stdout
         assert json.loads((tmp_path / "out" / "factor" / "summary.json").read_text())["protocol"] == "avh-align"
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from avsync.evaluate import Settings
     from avsync.evaluate.plots import Judged
     from avsync.evaluate.protocols.common import Scored
+    from avsync.evaluate.protocols.interface import Summary
     from avsync.evaluate.results import StoredVerdict
     from avsync.evaluate.table import Tables
 
@@ -104,15 +105,16 @@ class Comparing:
         options: those of the detector that all methods share; `trim` is that of methods with a backbone.
         own_trim: that of the embedded models.
         protocol: sums up the verdicts of each method.
+        own_tables: also tell what it says of each method.
 
     Raises:
         UsageError: an unknown method, or one that cannot be loaded.
     """
 
-    def __init__(self, names: str, options: dict[str, Any], *, own_trim: str, protocol: str) -> None:
+    def __init__(self, names: str, options: dict[str, Any], *, own_trim: str, protocol: str, own_tables: bool) -> None:
         from avsync.evaluate import PROTOCOLS
 
-        self._own_trim, self._protocol = own_trim, protocol
+        self._own_trim, self._protocol, self._own_tables = own_trim, protocol, own_tables
         if protocol not in PROTOCOLS:
             raise UsageError(f"unknown protocol {protocol!r}; known: {', '.join(PROTOCOLS)}")
         given = dict(options)
@@ -140,16 +142,21 @@ class Comparing:
 
         stores = self._extract(records, output / "features", quiet=quiet or verbose)
         verdicts: dict[str, dict[str, StoredVerdict]] = {}
+        summaries: dict[str, Summary] = {}
         for method in self._methods:
             detector, settings = self._open(method, stores.get(method.backbone))
             judge = telling(detector.score) if verbose else detector.score
             folder = output / method.name
             with counting(method.name, quiet=quiet or verbose) as on_progress:
-                evaluate(records, judge, folder, settings=settings, protocol=self._protocol, on_progress=on_progress)
+                summaries[method.name] = evaluate(
+                    records, judge, folder, settings=settings, protocol=self._protocol, on_progress=on_progress
+                )
             verdicts[method.name] = VerdictFile(folder, settings).read()
         found = compare(records, verdicts)
         write_json(output / "comparison.json", found.to_dict())
-        return Figures(found.tables(), [*found.notes(), *self._comparability(records)], verdicts)
+        own = summaries if self._own_tables else {}
+        tables = {f"{name}: {title}": rows for name, of in own.items() for title, rows in of.tables().items()}
+        return Figures({**found.tables(), **tables}, [*found.notes(), *_notes(own)], verdicts)
 
     def _open(self, method: Method, features: Path | None) -> "tuple[Detector, Settings]":
         from avsync.detector import Detector
@@ -166,12 +173,6 @@ class Comparing:
         except UsageError as error:
             raise UsageError(f"{method.name}: {error}") from error
         return detector, settings_of(detector, options)
-
-    def _comparability(self, records: "list[ClipRecord]") -> list[str]:
-        from avsync.evaluate.protocols.avh_align import comparability
-
-        real = sum(record.label == "real" for record in records)
-        return comparability(real, len(records) - real) if self._protocol == "avh-align" else []
 
     def _extract(self, records: "list[ClipRecord]", folder: Path, *, quiet: bool) -> dict[str | None, Path]:
         """By backbone, the folder of its features: those given, or made once where several methods read them."""
@@ -191,6 +192,15 @@ class Comparing:
             with counting(f"features of {backbone}", quiet=quiet) as on_progress:
                 extract(records, encoders, store, faces=faces, on_progress=on_progress)
         return dict.fromkeys(shared, folder)
+
+
+def _notes(summaries: "Mapping[str, Summary]") -> list[str]:
+    """The notes of all methods, each once; one that not all of them have says whose it is."""
+    whose: dict[str, list[str]] = {}
+    for name, summary in summaries.items():
+        for note in summary.notes():
+            whose.setdefault(note, []).append(name)
+    return [note if len(of) == len(summaries) else f"{', '.join(of)}: {note}" for note, of in whose.items()]
 
 
 def _judged(of: "Scored") -> "Judged":

@@ -96,12 +96,13 @@ def evaluate(
         "device": device,
         "baselines": True,
     }
+    own_tables = protocol is not None
     if protocol is None:
         protocol = default_protocol(records)
         if protocol == "speech":
             typer.echo("No clip has a picture: --protocol speech.")
     if methods is not None:
-        comparing = Comparing(methods, options, own_trim=chosen.own_trim, protocol=protocol)
+        comparing = Comparing(methods, options, own_trim=chosen.own_trim, protocol=protocol, own_tables=own_tables)
         figures = comparing.run(records, folder, quiet=quiet, verbose=verbose)
     else:
         detector = Detector(**options)

@@ -78,20 +78,12 @@ class AVHAlignSummary:
 
     def notes(self) -> list[str]:
         """Return lines on the clips, and on what is not as in the paper."""
-        lines = [self.real.told("real"), self.fake.told("fake"), *comparability(self.real.clips, self.fake.clips)]
+        lines = [self.real.told("real"), self.fake.told("fake"), _comparability(self.real.clips, self.fake.clips)]
         if self.settings.trim == "none":
             lines.append("Nothing is trimmed: these are the figures with the leading silence, which gives fakes away.")
         elif self.settings.trim != TRIM:
             lines.append("--trim default leaves out more than the paper: all sound before and after the speech.")
         return lines
-
-
-def comparability(real: int, fake: int) -> list[str]:
-    """Return a line on whether so many clips are those of the paper."""
-    if name := next((name for name, counts in PUBLISHED.items() if counts == (real, fake)), None):
-        return [f"As many clips as the table of {name} that the paper publishes; it has a score for each of them."]
-    known = " or ".join(f"{real} real and {fake} fake clips of {name}" for name, (real, fake) in PUBLISHED.items())
-    return [f"Not comparable with the paper, whose tables have {known}; name one of them with --split."]
 
 
 def summarise(
@@ -125,3 +117,11 @@ def _against(real: Sequence[Clip], fake: Sequence[Clip], kind: str = "") -> Fake
         return estimate(partial(metric, found.fake, found.score), found.identities)
 
     return Fakes(kind, int(found.fake.sum()), ranked(auc), ranked(average_precision))
+
+
+def _comparability(real: int, fake: int) -> str:
+    """Whether so many clips are those of the paper."""
+    if name := next((name for name, counts in PUBLISHED.items() if counts == (real, fake)), None):
+        return f"As many clips as the table of {name} that the paper publishes; it has a score for each of them."
+    known = " or ".join(f"{real} real and {fake} fake clips of {name}" for name, (real, fake) in PUBLISHED.items())
+    return f"Not comparable with the paper, whose tables have {known}; name one of them with --split."
