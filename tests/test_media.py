@@ -488,6 +488,14 @@ class TestDamage:
             read_all(path)
         assert refusal.value.reason is Reason.UNREADABLE
 
+    @pytest.mark.parametrize("sound", ["aac", "mp2"])
+    def test_frames_without_a_time_of_their_own_are_no_hole(self, make, sound):
+        """MPEG-TS puts several frames of sound into a packet, and only the first has a time."""
+        path, _ = make("clip.ts", seconds=4.0, sound=sound, rate=48000, options={"max_delay": "700000"})
+        heard = Sound(path)
+        assert sum(map(len, heard.blocks())) / RATE == pytest.approx(4.0, abs=0.1)
+        assert (heard.facts.holes, heard.facts.missing) == (0, 0)
+
     def test_a_hole_in_the_data_is_reported(self, make):
         path, _ = make("clip.ts", seconds=4.0)
         data = bytearray(path.read_bytes())

@@ -70,6 +70,8 @@ def decoded(
                 continue
             if time is not None:
                 clock.advance(time, _seconds(frame))
+            elif stream.type == "audio":  # several frames in a packet of MPEG-TS: only the first has a time
+                clock.advance(clock.end, _seconds(frame))
             facts.frames += 1
             facts.holes, facts.missing = clock.holes, clock.missing
             yield time, frame
