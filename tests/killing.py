@@ -79,9 +79,9 @@ def kill(verb, tree, output, seconds):
     process.kill()
     in_time = process.wait() == -9
     until = time.monotonic() + 20  # a process that has just begun first imports its modules
-    while time.monotonic() < until and any(map(_alive, started)):
+    while time.monotonic() < until and any(map(alive, started)):
         time.sleep(0.1)
-    return Killed(seconds, in_time, [_command_of(pid) for pid in started if _alive(pid)])
+    return Killed(seconds, in_time, [_command_of(pid) for pid in started if alive(pid)])
 
 
 def moments(seconds, count, seed):
@@ -144,7 +144,8 @@ def _hash(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _alive(pid):
+def alive(pid):
+    """Whether a process has not ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

@@ -41,7 +41,7 @@ def summarise(suite: str, settings: Settings, before: Sequence[Clip], outcomes: 
         outcomes: those of the suite and of the mixing test.
     """
     real = {clip.record.name: score for clip in before if clip.real and (score := anomaly(clip)) is not None}
-    deviation = float(np.std(list(real.values()))) if len(real) > 1 else float("nan")
+    deviation = float(np.std(list(real.values()))) if len(set(real.values())) > 1 else float("nan")
     mixing = [outcome for outcome in outcomes if outcome.manipulation.suite == "mixing"]
     copies = [outcome for outcome in outcomes if outcome.manipulation.suite == "copy mixing"]
     rows = [_row(AS_IT_IS, "both", "the clips themselves", before, (), real, deviation)]

@@ -122,6 +122,7 @@ class RobustnessSummary:
         settings: what the verdicts were made with.
         identities: how many people there are.
         deviation: the standard deviation of the `anomaly_score` of real clips as they are; drift is in units of it.
+            NaN if they have none, or all the same.
         rows: the clips as they are, then each manipulation.
         mixing: the mixing test, by whose speech is added.
     """
