@@ -4,13 +4,13 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from html.parser import HTMLParser
 from io import BytesIO
 
 import numpy as np
 import pandas
 import pytest
 import verdicts
+from markup import Page
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -23,32 +23,10 @@ ALL = [verdicts.suspicious(), verdicts.consistent(), verdicts.of_sound(), verdic
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "&lt;b&gt;", "\x1b[2J", "a\nb", "\u202egpj"]
 
 
-class Fragment(HTMLParser):
-    """The tags and attributes of a fragment in order, and its words; every tag is closed."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.attributes, self.words, self._open = [], [], "", []
-        self.feed(text)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-        self._open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self._open.pop() == tag
-
-    def handle_data(self, data):
-        self.words += data + " "
-
-
 class TestHtml:
     @pytest.mark.parametrize("verdict", ALL, ids=lambda verdict: verdict.verdict)
     def test_it_is_one_element_that_changes_nothing_around_it(self, verdict):
-        fragment = Fragment(verdict._repr_html_())
+        fragment = Page(verdict._repr_html_())
         assert fragment.tags[0] == "div"
         assert set(fragment.tags) <= {"div", "b", "span", "table", "thead", "tbody", "tr", "th", "td"}
         assert {name for name, _ in fragment.attributes} <= {"style", "role", "aria-label", "title"}
@@ -57,13 +35,13 @@ class TestHtml:
         assert not re.search(r"https?:|url\(|src=|href=|@import", verdicts.suspicious()._repr_html_())
 
     def test_it_says_the_verdict_and_the_reason_for_it(self):
-        words = " ".join(Fragment(verdicts.suspicious("clips/dubbed.mp4")._repr_html_()).words.split())
+        words = " ".join(Page(verdicts.suspicious("clips/dubbed.mp4")._repr_html_()).words.split())
         assert words.startswith("dubbed.mp4 ! suspicious face 0 (0.2–7.9 s): lip movements do not match the speech;")
         assert "Warning: sound is missing for 0.3 s." in words
         assert "2.7–5.3 s" in words
 
     def test_each_face_has_a_row_and_a_lane(self):
-        fragment = Fragment(verdicts.consistent()._repr_html_())
+        fragment = Page(verdicts.consistent()._repr_html_())
         assert fragment.tags.count("tr") == 3
         assert [value for name, value in fragment.attributes if name == "title"] == [
             "face 0, 0.2–3.9 s",
@@ -71,18 +49,18 @@ class TestHtml:
         ]
 
     def test_a_lane_says_in_words_what_is_suspicious(self):
-        labels = [value for name, value in Fragment(verdicts.suspicious()._repr_html_()).attributes if name == "title"]
+        labels = [value for name, value in Page(verdicts.suspicious()._repr_html_()).attributes if name == "title"]
         assert labels == ["face 0, 0.2–7.9 s; suspicious: 2.7–5.3 s"]
 
     def test_a_check_that_was_not_asked_says_why(self):
         assert "lips, face: not asked, no_video: the file has no moving picture." in verdicts.of_sound()._repr_html_()
 
     def test_a_refused_file_has_no_table(self):
-        assert "table" not in Fragment(verdicts.refused()._repr_html_()).tags
+        assert "table" not in Page(verdicts.refused()._repr_html_()).tags
 
     def test_colours_suit_light_and_dark(self):
         """Text has the colour of the notebook, and nothing behind it is opaque."""
-        styles = [value for name, value in Fragment(verdicts.suspicious()._repr_html_()).attributes if name == "style"]
+        styles = [value for name, value in Page(verdicts.suspicious()._repr_html_()).attributes if name == "style"]
         colours = [found for style in styles for found in re.findall(r"(?<![\w-])(?:background|color):([^;]+)", style)]
         assert colours
         assert all(colour == "transparent" or colour.startswith("rgba(") for colour in colours)
@@ -94,7 +72,7 @@ class TestHtml:
             odd = replace(verdicts.of_sound().checks["voice"], reason=None)
             unasked = CheckResult(reason=Reason.NO_FACE, detail=text)
             checks = {text: odd, "lips": unasked}
-            return Fragment(replace(verdicts.of_sound(text), checks=checks, warnings=[text])._repr_html_())
+            return Page(replace(verdicts.of_sound(text), checks=checks, warnings=[text])._repr_html_())
 
         assert fragment(text).tags == fragment("x").tags
         assert [name for name, _ in fragment(text).attributes] == [name for name, _ in fragment("x").attributes]

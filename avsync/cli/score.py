@@ -28,6 +28,7 @@ from avsync.cli.options import (
 )
 from avsync.cli.printer import VerdictPrinter
 from avsync.datasets.sound import SOUND_SUFFIXES
+from avsync.datasets.video import VIDEO_SUFFIXES
 from avsync.errors import UsageError
 from avsync.progress import FilesProgress
 
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from avsync.isolation import ForReport, IsolatedDetector
     from avsync.report import ReportStream
     from avsync.score.verdict import Verdict
-
-# A folder is searched for these, and for sound; a file that is named itself is tried with any suffix.
-VIDEO_SUFFIXES = (".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ts", ".webm", ".wmv")
 
 
 def score(
@@ -204,6 +202,7 @@ def _inputs(names: Iterable[str]) -> list[Path]:
 
 
 def _recordings(folder: Path) -> list[Path]:
+    # A file that is named itself is tried with any suffix.
     known = SOUND_SUFFIXES.union(VIDEO_SUFFIXES)
     candidates = (path for path in folder.rglob("*") if path.suffix.lower() in known)
     return sorted(path for path in candidates if not path.name.startswith(".") and not _is_folder(path))

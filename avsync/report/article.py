@@ -66,7 +66,7 @@ def _player(verdict: Verdict, figures: Figures, address: str | None) -> str:
     sound = "" if verdict.width or not address else _media("audio", address)
     lost = (
         '<p class="soft unplayable" hidden>The browser cannot play this file from here. The marks still follow the '
-        "timeline. A report that was written with --embed has a small copy inside.</p>"
+        "timeline. On the command line, --embed puts a small copy into the report.</p>"
     )
     mouths = "".join(_mouth(face) for face in figures.faces)
     return f"""<figure class="player">{screen}{sound}{lost if address else ""}

@@ -21,7 +21,7 @@ _POLICY = (
 )
 # The order of verdicts when the list is sorted by them.
 _RANKS = ("suspicious", "cannot_judge", "measured", "consistent")
-_HATCH = """<svg width="0" height="0" aria-hidden="true"><defs><pattern id="hatch" width="6" height="6"
+_HATCH = """<svg class="defs" aria-hidden="true"><defs><pattern id="hatch" width="6" height="6"
 patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path d="M0 0V6"/></pattern></defs></svg>"""
 
 _CONTROLS = """<div class="controls" role="search" hidden>
