@@ -16,6 +16,7 @@ from avsync.checks.registry import CHECKS
 from avsync.datasets.registry import DATASETS
 from avsync.encoders.registry import KINDS
 from avsync.evaluate.audit import FACTS
+from avsync.evaluate.manipulations import of_suite
 from avsync.evaluate.protocols import PROTOCOLS
 from avsync.face.interface import FACE_DETECTORS, Imported
 from avsync.reconstruct.speech import RECONSTRUCTIONS
@@ -40,6 +41,12 @@ def main() -> None:
 def fill(page: str) -> str:
     """Return a page with its generated parts made anew."""
     return _PART.sub(lambda part: part[1] + PARTS[part[2]]() + part[3], page)
+
+
+def _manipulations() -> str:
+    quick = {one.name for one in of_suite("quick")}
+    rows = ([f"`{m.name}`", m.kind, m.strength, "yes" if m.name in quick else ""] for m in of_suite("full"))
+    return _table(["manipulation", "of", "how", "in `quick`"], rows)
 
 
 def _checks() -> str:
@@ -129,6 +136,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "faces": _faces,
     "facts": _facts,
     "json": lambda: _block(JSON_DOCS),
+    "manipulations": _manipulations,
     "methods": _methods,
     "protocols": _protocols,
     "readings": _readings,

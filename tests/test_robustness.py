@@ -22,7 +22,7 @@ from avsync.datasets import ClipRecord
 from avsync.datasets.roles import role
 from avsync.errors import Reason, UsageError
 from avsync.evaluate import Settings, print_tables
-from avsync.evaluate.manipulations import MANIPULATIONS
+from avsync.evaluate.manipulations import MANIPULATIONS, of_suite
 from avsync.evaluate.manipulations.mixing import SHARES
 from avsync.evaluate.protocols.common import Clip
 from avsync.evaluate.results import StoredVerdict, describe
@@ -422,6 +422,10 @@ class TestCommandLine:
         assert said in str(result.exception)
         assert "\n" not in str(result.exception)
         assert not (tmp_path / "out").exists()
+
+    def test_help_tells_how_many_manipulations_there_are(self):
+        told = " ".join(run("--help").output.split())
+        assert f"quick: {len(of_suite('quick'))} manipulations, full: {len(of_suite('full'))}" in told
 
     def test_an_unknown_suite_is_wrong_usage(self, root):
         assert run(root, "--robustness", "some").exit_code == 2
