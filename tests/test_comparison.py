@@ -299,6 +299,9 @@ class TestCurves:
 
 
 class TestLatex:
+    def test_an_interval_of_negative_numbers_has_no_two_dashes(self):
+        assert "-0.130 [-0.240 to -0.020]" in to_latex({"x": [{"fakes": "all", "AUC": Estimate(-0.13, -0.24, -0.02)}]})
+
     def test_special_characters_are_escaped(self):
         text = to_latex({"100 % of a_b": [{"method": "a_b & c", "AUC": Estimate(0.5, 0.25, 0.75), "p": 0.002}]})
         assert text.splitlines() == [

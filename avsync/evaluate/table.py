@@ -120,8 +120,9 @@ def _escaped(text: str) -> str:
 def _text(cell: Cell, value: str, interval: str) -> str:
     """Return a cell as text. `value` and `interval` format an estimate and its two bounds."""
     if isinstance(cell, Estimate):
-        known = not math.isnan(cell.value)
-        return value.format(cell.value) + interval.format(cell.low, cell.high) if known else "–"
+        if math.isnan(cell.value):
+            return "–"
+        return value.format(cell.value) + interval.format(cell.low, cell.high).replace("–-", " to -")
     if isinstance(cell, float):
         return "–" if math.isnan(cell) else f"{cell:.3g}"
     return str(cell)
