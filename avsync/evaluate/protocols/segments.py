@@ -96,7 +96,7 @@ class SegmentsSummary:
 def summarise(
     records: Sequence[ClipRecord], results: Mapping[str, StoredVerdict], settings: Settings
 ) -> SegmentsSummary:
-    """Compute the figures of clips, with 95 % bootstrap intervals by identity.
+    """Find out how well fake stretches are located, with 95 % bootstrap intervals by identity.
 
     Args:
         records: the clips.
