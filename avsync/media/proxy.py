@@ -67,7 +67,9 @@ def _encode_pictures(container: OutputContainer, stream: VideoStream, info: Medi
 def _encode_sound(container: OutputContainer, stream: AudioStream, sound: Sound) -> None:
     done = 0
     for block in sound.blocks():
-        if not len(block) or done > LONGEST * RATE:
+        if done > LONGEST * RATE:
+            break
+        if not len(block):
             continue
         frame = av.AudioFrame.from_ndarray(block[None], format="flt", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = RATE, done, Fraction(1, RATE)
