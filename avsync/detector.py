@@ -4,14 +4,14 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from avsync.checks.load import load_setup
 from avsync.checks.measure import Keep, Windows, artefacts, measure
 from avsync.errors import CannotJudge, Reason, UsageError
-from avsync.file_facts import damage_facts, damage_warnings, header_facts, judging_warnings, speech_facts
 from avsync.figures import FaceViews, RealScores, draw
-from avsync.recording import Progress, Recording, open_recording
+from avsync.file_facts import damage_facts, damage_warnings, header_facts, judging_warnings, speech_facts
+from avsync.recording import Progress, open_recording
 from avsync.score.calibration import Calibration
 from avsync.score.frames import MOST_PROPOSALS, FrameScores, propose
 from avsync.score.judge import Judged, fuse, judge_check, judge_track, recording_peak, recording_segments, speakers
