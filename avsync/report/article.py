@@ -81,11 +81,14 @@ def _screen(verdict: Verdict, figures: Figures, address: str | None) -> str:
         picture = f'<img src="{figures.thumbnail.picture}" alt="The picture at {at}"{hidden}>'
     width, height = _upright(verdict, figures)
     boxes = f'<svg class="boxes" viewBox="0 0 {width} {height}" aria-hidden="true"></svg>'
-    return (_media("video", address) if address else "") + picture + boxes
+    poster = figures.thumbnail.picture if figures.thumbnail and not subjects(verdict) else None
+    return (_media("video", address, poster) if address else "") + picture + boxes
 
 
-def _media(kind: str, address: str) -> str:
-    return f'<{kind} controls preload="none" src="{escape(address)}" aria-label="The recording"></{kind}>'
+def _media(kind: str, address: str, poster: str | None = None) -> str:
+    """The player; `poster` is shown until it is played, where no script fetches the first picture."""
+    shown = f' poster="{poster}"' if poster else ""
+    return f'<{kind} controls preload="none" src="{escape(address)}"{shown} aria-label="The recording"></{kind}>'
 
 
 def _upright(verdict: Verdict, figures: Figures) -> tuple[int, int]:

@@ -124,7 +124,7 @@ def _folded(place: int, verdict: Verdict, address: str | None) -> str:
     p = "" if verdict.p_value is None else f"{verdict.p_value:.4g}"
     thumbnail = verdict.figures.thumbnail if verdict.figures else None
     picture = f'<img src="{thumbnail.picture}" alt="" loading="lazy">' if thumbnail else '<span class="blank"></span>'
-    number = f"p = {p}" if p else "–"
+    number = "–" if verdict.p_value is None else f"p = {verdict.p_value:.2g}"
     return f"""<details class="recording {verdict.verdict}" data-place="{place}" data-name="{text(verdict.path)}"
 data-verdict="{verdict.verdict}" data-rank="{_RANKS.index(verdict.verdict)}" data-p="{p}">
 <summary>{picture}<h2>{text(verdict.path)}</h2>{badge(verdict)}<span>{number}</span></summary>
