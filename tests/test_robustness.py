@@ -186,7 +186,12 @@ class TestLimit:
     def test_so_many_of_each_class_and_methods_take_turns(self):
         chosen = limited(self.RECORDS, 4)
         assert [one.label for one in chosen] == ["real"] * 4 + ["fake"] * 4
-        assert sorted(one.method for one in chosen[4:]) == ["a", "a", "b", "c"]
+        assert {one.method for one in chosen[4:]} == {"a", "b", "c"}
+
+    def test_types_take_turns_before_methods(self):
+        swaps = tuple(record(f"s{n}.mp4", fake=True, method="swap", type="RealVideo-FakeAudio") for n in range(5))
+        chosen = limited((*self.RECORDS, *swaps), 4)[4:]
+        assert [one.type for one in chosen].count("RealVideo-FakeAudio") == 2
 
     def test_the_same_ones_whatever_the_order_and_more_keep_them(self):
         few, more = limited(self.RECORDS, 4), limited(self.RECORDS[::-1], 6)

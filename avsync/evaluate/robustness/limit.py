@@ -1,9 +1,9 @@
 """A few clips of each class, for a quick run."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
-from itertools import chain, zip_longest
+from itertools import islice, zip_longest
 
 from avsync.datasets.record import ClipRecord
 from avsync.errors import UsageError
@@ -12,18 +12,29 @@ from avsync.errors import UsageError
 def limited(records: Sequence[ClipRecord], per_class: int) -> list[ClipRecord]:
     """Return at most so many real clips and so many fakes, in the order of `records`, always the same ones.
 
-    Types and methods take turns, and a hash of the name chooses among the clips of one method.
+    Types take turns, and so do the methods of a type; hashes of names decide who comes first.
 
     Raises:
         UsageError: `per_class` is not positive.
     """
     if per_class < 1:
         raise UsageError(f"--limit {per_class}: must be at least 1")
-    methods: dict[str, dict[tuple[str, str], list[ClipRecord]]] = defaultdict(lambda: defaultdict(list))
-    for record in sorted(records, key=lambda one: sha256(one.name.encode("utf-8", "surrogateescape")).digest()):
-        methods[record.label][record.type, record.method].append(record)
+    classes: dict[str, dict[str, dict[str, list[ClipRecord]]]] = {}
+    for record in sorted(records, key=lambda one: _hash(one.name)):
+        types = classes.setdefault(record.label, {})
+        types.setdefault(record.type, defaultdict(list))[record.method].append(record)
     chosen = set[str]()
-    for of_label in methods.values():
-        turns = chain.from_iterable(zip_longest(*(of_label[key] for key in sorted(of_label))))
-        chosen |= {record.name for record in [one for one in turns if one is not None][:per_class]}
+    for types in classes.values():
+        of_types = [_turns([of[name] for name in sorted(of, key=_hash)]) for _, of in sorted(types.items())]
+        chosen |= {record.name for record in islice(_turns(of_types), per_class)}
     return [record for record in records if record.name in chosen]
+
+
+def _turns(queues: Sequence[Iterable[ClipRecord]]) -> Iterator[ClipRecord]:
+    """The first of each, then the second of each, and so on."""
+    for turn in zip_longest(*queues):
+        yield from (record for record in turn if record is not None)
+
+
+def _hash(name: str) -> bytes:
+    return sha256(name.encode("utf-8", "surrogateescape")).digest()
