@@ -363,7 +363,7 @@ class TestProtocols:
 
     def test_an_unknown_protocol_is_refused_before_anything_is_judged(self, records, tmp_path):
         judge = ToyJudge()
-        with pytest.raises(UsageError, match="unknown protocol 'nonsense'; known: clips, .*speech"):
+        with pytest.raises(UsageError, match=r"unknown protocol 'nonsense'; known: clips, .*speech"):
             evaluate(records, judge, tmp_path / "out", settings=SETTINGS, protocol="nonsense")
         assert judge.asked == []
 
