@@ -98,6 +98,13 @@ class TestFigures:
         assert row.refused == {"no_face": 2, "low_resolution": 1}
         assert row.compared == 2
 
+    def test_each_check_has_an_auc_of_its_own(self, capsys):
+        summary = self.summary(scores_of([0.2, 0.3], [0.6, None]), scores_of([None], [None]))
+        assert summary.rows[1].checks["lips"].value == pytest.approx(1.0)
+        assert math.isnan(summary.rows[2].checks["lips"].value)
+        print_tables(summary.tables())
+        assert "of each check alone" in capsys.readouterr().out
+
     def test_intervals_are_by_person(self):
         one = [judged(record(f"a{n}", person="a"), 0.99) for n in range(20)]
         two = [judged(record(f"b{n}", person="b"), 0.1) for n in range(20)]

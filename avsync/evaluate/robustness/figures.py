@@ -78,7 +78,8 @@ def _row(
         real=coverage(real),
         fake=coverage(fake),
         false_alarms=flagged(real),
-        auc=_auc(clips),
+        auc=_auc(clips, anomaly),
+        checks={check: _auc(clips, partial(anomaly_of, check)) for check in checks_of(clips)},
         compared=len(drift),
         mean_drift=_or_nan(np.mean, drift),
         mean_absolute_drift=_or_nan(np.mean, np.abs(drift)),
@@ -93,9 +94,9 @@ def _drift(real: Sequence[Clip], before: dict[str, float]) -> Floats:
     return np.array([after - first for after, first in pairs if first is not None], np.float64)
 
 
-def _auc(clips: Sequence[Clip]) -> Estimate:
+def _auc(clips: Sequence[Clip], score: Score) -> Estimate:
     """Fakes against real clips, of the same page where there are pages."""
-    found = scored(clips, anomaly)
+    found = scored(clips, score)
     parts = strata(found.fake, [clip.record.page for clip in found.clips], np.ones(len(found.fake), bool))
     return estimate(within(auc, found.fake, found.score, parts), found.identities)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from avsync.evaluate import table
 from avsync.evaluate.json_files import plain
-from avsync.evaluate.metrics import Estimate
+from avsync.evaluate.metrics import UNKNOWN, Estimate
 from avsync.evaluate.protocols.common import Coverage
 from avsync.evaluate.results import Settings
 
@@ -34,6 +34,7 @@ class Row:
         real, fake: how many copies there are, how many are judged, and why the others are not.
         false_alarms: the share of judged real copies whose verdict is suspicious.
         auc: fakes against real clips, both manipulated.
+        checks: by check, the AUC of its own `anomaly_score`, on the clips where it has one.
         compared: the real clips that have an `anomaly_score` before and after.
         mean_drift: the mean change of their scores, in standard deviations over real clips as they are.
         mean_absolute_drift, percentile_90_absolute_drift: of its size.
@@ -47,6 +48,7 @@ class Row:
     fake: Coverage
     false_alarms: Estimate
     auc: Estimate
+    checks: dict[str, Estimate]
     compared: int
     mean_drift: float
     mean_absolute_drift: float
@@ -148,8 +150,11 @@ class RobustnessSummary:
         return text.getvalue()
 
     def tables(self) -> table.Tables:
-        """Return the table of manipulations, and two for each mixing test."""
-        found: table.Tables = {"Robustness": [_row(row) for row in self.rows]}
+        """Return the table of manipulations, that of the checks, and two for each mixing test."""
+        found: table.Tables = {
+            "Robustness": [_row(row) for row in self.rows],
+            "Robustness: ROC AUC of the verdict, and of each check alone": [self._check_row(row) for row in self.rows],
+        }
         for mixing in self.mixing:
             found[f"Real speech mixed with {mixing.mixed_with}: does the score follow?"] = [
                 {
@@ -180,6 +185,14 @@ class RobustnessSummary:
             "mean, the mean of its size, and the 90th percentile of its size.",
             *self._failures(),
         ]
+
+    def _check_row(self, row: Row) -> table.Row:
+        checks = dict.fromkeys(name for one in self.rows for name in one.checks)
+        return {
+            "manipulation": row.manipulation,
+            "verdict": row.auc,
+            **{name: row.checks.get(name, UNKNOWN) for name in checks},
+        }
 
     def _failures(self) -> Iterator[str]:
         parts = [(row.manipulation, row.failures) for row in self.rows]
