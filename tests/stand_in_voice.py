@@ -16,6 +16,7 @@ VOICE = CheckInfo(
     "voice",
     "Does this voice sound as microphones record voices?",
     "the voice sounds unlike recorded speech",
+    "an echoing room",
     "avsync.checks.voice:load",
     model="voice",
 )

@@ -281,7 +281,7 @@ class TestArtefacts:
         assert detector.score(demo[0], keep=(keep,)).artefacts[0].keys() == names
 
     def test_one_that_does_not_exist_is_a_usage_error(self, detector, demo):
-        with pytest.raises(UsageError, match=r"^keep: unknown gradients; known: lattice, mouths, voice$"):
+        with pytest.raises(UsageError, match=r"^keep: unknown gradients; known: lattice, mouths, voice, figures, media$"):
             detector.score(demo[0], keep=("gradients",))
 
 
