@@ -11,6 +11,7 @@ from browser import chromium, violations
 from avsync import Detector
 from avsync.demo import make_clips
 from avsync.report import write_report
+from avsync.score.verdict import Segment
 
 SECONDS = 5.0
 NASTY = "clips/<img src=x onerror=alert(1)>\"' &amp; \u202e.mp4"
@@ -136,6 +137,18 @@ def grey_levels(page):
     from PIL import Image
 
     return len(Image.open(BytesIO(page.locator(".mouths canvas").first.screenshot())).convert("L").getcolors(256))
+
+
+class TestSegments:
+    def test_those_of_one_face_or_of_the_recording_can_be_chosen(self, report, verdicts):
+        voice = replace(verdicts[1].checks["voice"], segments=[Segment(1.0, 3.0, 0.04)])
+        page = report([replace(verdicts[1], checks={**verdicts[1].checks, "voice": voice})])
+        shown = page.locator(".segments li:visible")
+        both = shown.count()
+        page.select_option("select.whose", "recording")
+        assert shown.all_inner_texts() == ["recording: 1.0–3.0 s (p = 0.04)"]
+        page.select_option("select.whose", "face 0")
+        assert shown.count() == both - 1
 
 
 class TestTimeline:
