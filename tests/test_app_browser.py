@@ -44,12 +44,17 @@ def opened(open_page, running):
         running.ask("DELETE", f"items/{item['id']}")
     opened = open_page(running.address)
     opened.page.set_default_timeout(10 * SECOND)
-    opened.page.wait_for_url(f"http://{running.host}{running.home}")
-    opened.page.wait_for_selector("#limit:not(:empty)", state="attached")
+    ready(opened.page, running)
     yield opened
     assert opened.errors == []
     assert [address for address in opened.requests if not address.startswith(f"http://{running.host}/")] == []
     opened.page.close()
+
+
+def ready(page, running):
+    """Wait until the page has come from its first address to its own, and shows what it knows."""
+    page.wait_for_url(f"http://{running.host}{running.home}")
+    page.wait_for_selector("#limit:not(:empty)", state="attached")
 
 
 @pytest.fixture
@@ -99,6 +104,7 @@ class TestOneRealRecording:
             opened = open_page(asking.address)
             page = opened.page
             page.set_default_timeout(60 * SECOND)
+            ready(page, asking)
             assert violations(page) == []
             page.evaluate(_WATCH_STATUS)
             page.set_input_files("#files", [clip, tmp_path / "notes.txt"])
