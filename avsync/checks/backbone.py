@@ -11,13 +11,12 @@ from torch import Tensor
 from avsync.align.aligner import Head
 from avsync.checks.face_clips import window_score
 from avsync.checks.interface import Counterexample
-from avsync.checks.lips import lattice_window
+from avsync.checks.lips import lattice_window, with_moments
 from avsync.encoders.registry import Backbone
 from avsync.features import Features, FeatureStore, encode_recording
 from avsync.media import FPS
 from avsync.recording import Need, Recording
 from avsync.score.readings import Reading
-from avsync.score.readings.lattice import fit_of_moments
 from avsync.score.reference import Reference
 from avsync.score.verdict import Artefacts
 from avsync.score.windows import Combined, WindowScore, can_score, frame_times, windows
@@ -110,14 +109,9 @@ class BackboneCheck:
         score = self.measure(whole)
         score.artefacts["times"] = times
         lag = lattice_window(score).lag
-        return Combined([_at(window, lag) for window in windows if window.readings], [score], lag)
+        return Combined([with_moments(window, lag) for window in windows if window.readings], [score], lag)
 
     def _features(self, recording: Recording) -> Iterator[Features]:
         if self._store is not None and recording.content_key in self._store:
             return self._store.read(recording.content_key)
         return encode_recording(recording, self._backbone)
-
-
-def _at(score: WindowScore, lag: int) -> WindowScore:
-    """The window with its moments at the lag of the track."""
-    return replace(score, moments=-fit_of_moments(lattice_window(score).at(lag)))

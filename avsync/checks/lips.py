@@ -88,7 +88,7 @@ class LipsCheck:
         if not fair:
             raise CannotJudge(Reason.POOR_VIEW, _poor_view(windows))
         lag = lag_of(mean_curve(fair))
-        read = [_read(window, lag) for window in fair]
+        read = [with_moments(_read(window, lag), lag) for window in fair]
         return Combined(read, read, lag)
 
 
@@ -97,7 +97,7 @@ def _read(score: WindowScore, lag: int | None) -> WindowScore:
     window = lattice_window(score)
     window = window if lag is None else window.at(lag)
     readings = {r.name: r.read(window) if r.of == "lattice" else score.readings[r.name] for r in LipsCheck.readings}
-    return replace(score, readings=readings, moments=-fit_of_moments(window))
+    return replace(score, readings=readings)
 
 
 def _fair_view(window: WindowScore) -> bool:
@@ -116,6 +116,11 @@ def lattice_window(score: WindowScore) -> LatticeWindow:
     """The lattice that a check kept of a window."""
     lattice, share = (torch.from_numpy(score.artefacts[name]) for name in ("lattice", "speech_share"))
     return LatticeWindow(lattice, share)
+
+
+def with_moments(score: WindowScore, lag: int) -> WindowScore:
+    """The window with the misfit of its moments, at the lag of its track."""
+    return replace(score, moments=-fit_of_moments(lattice_window(score).at(lag)))
 
 
 def mean_curve(windows: Sequence[WindowScore]) -> NDArray[np.float64]:
