@@ -25,7 +25,7 @@ class Run:
     """Files that belong together.
 
     Attributes:
-        keep: what is asked for beside the verdicts (`avsync.checks.measure.Keep`).
+        keep: what verdicts shall have for the report, as in `IsolatedDetector.score_all`.
         outcomes: the place of a file among them, and its outcome, as they come.
         reading: by place of a file that is read now, the stage, the seconds it has done, and those of the file.
         given_up: whether nobody waits for the files any more.

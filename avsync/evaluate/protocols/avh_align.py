@@ -21,10 +21,10 @@ from avsync.datasets.record import ClipRecord
 from avsync.evaluate.json_files import plain
 from avsync.evaluate.metrics import Estimate, RankingMetric, auc, average_precision, estimate
 from avsync.evaluate.protocols.common import Clip, Coverage, anomaly, coverage, scored
+from avsync.evaluate.protocols.interface import SCHEMA
 from avsync.evaluate.results import Settings, StoredVerdict
 from avsync.evaluate.table import Tables
 
-SCHEMA = "avsync.evaluation/2"
 TRIM: Literal["paper"] = "paper"
 # The published tables of test clips: the data set, and how many of them are real and fake.
 PUBLISHED = {"FakeAVCeleb": (151, 6516), "AV-Deepfake1M": (2495, 7505)}

@@ -8,10 +8,9 @@ from typing import Any
 from avsync.evaluate.json_files import plain
 from avsync.evaluate.metrics import Estimate
 from avsync.evaluate.protocols.common import Coverage
+from avsync.evaluate.protocols.interface import SCHEMA
 from avsync.evaluate.results import Settings
 from avsync.evaluate.table import INDENT, Row, Tables
-
-SCHEMA = "avsync.evaluation/2"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,9 @@ from avsync.datasets.record import ClipRecord
 from avsync.evaluate.results import Settings, StoredVerdict
 from avsync.evaluate.table import Tables
 
+# Of `Summary.to_dict`, whatever the protocol.
+SCHEMA = "avsync.evaluation/2"
+
 
 class Summary(Protocol):
     """The figures that a protocol computes."""

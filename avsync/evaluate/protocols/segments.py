@@ -12,6 +12,7 @@ from avsync.errors import UsageError
 from avsync.evaluate.json_files import plain
 from avsync.evaluate.metrics import Estimate, Floats
 from avsync.evaluate.protocols.common import Clip, Coverage, checks_of, coverage, judged
+from avsync.evaluate.protocols.interface import SCHEMA
 from avsync.evaluate.results import Settings, StoredVerdict
 from avsync.evaluate.segment_metrics import (
     AP_THRESHOLDS,
@@ -24,7 +25,6 @@ from avsync.evaluate.segment_metrics import (
 )
 from avsync.evaluate.table import Row, Tables
 
-SCHEMA = "avsync.evaluation/2"
 ALL = "all checks"
 # What may be fake, and where a record says it.
 _SIDES: dict[str, Callable[[ClipRecord], Spans | None]] = {

@@ -7,8 +7,8 @@ from typing import Any
 
 from avsync.evaluate.json_files import plain
 from avsync.evaluate.metrics import UNKNOWN, Estimate
-from avsync.evaluate.protocols.clips_summary import SCHEMA
 from avsync.evaluate.protocols.common import Coverage
+from avsync.evaluate.protocols.interface import SCHEMA
 from avsync.evaluate.reliability import Bin, Kept
 from avsync.evaluate.results import Settings
 from avsync.evaluate.table import INDENT, Row, Tables
