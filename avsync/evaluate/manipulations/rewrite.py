@@ -15,7 +15,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.audio.stream import AudioStream
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -24,16 +24,15 @@ from avsync.evaluate.manipulations.graphs import Chain, Samples, filtered_pictur
 from avsync.evaluate.manipulations.interface import CannotManipulate, Source
 from avsync.files import unfinished
 from avsync.media import RATE, Sound
-from avsync.media.packets import decoded, read, start_time
+from avsync.media.packets import decoded, start_time
 from avsync.media.probe import audio_stream, open_media, video_stream
+from avsync.media.remux import copied_ending, copy_streams
 
 Pixels = NDArray[np.uint8]  # [H, W, 3], RGB
 Paint = Callable[[Pixels], Pixels]
 # What happens to the samples: chance and the source are there for noise, rooms and other people's speech.
 Effect = Callable[[Samples, Source, random.Random], Samples]
 
-# What MP4 holds; a clip whose copied streams need more becomes Matroska.
-_IN_MP4 = frozenset({"h264", "hevc", "mpeg4", "av1", "vp9", "aac", "mp3", "opus", "flac", "alac", "ac3"})
 # The file of sound alone, by encoder.
 _ENDINGS = {"libmp3lame": ".mp3", "aac": ".m4a", "libopus": ".ogg", "flac": ".flac"}
 _FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".mp3": "mp3", ".m4a": "ipod", ".ogg": "ogg", ".flac": "flac"}
@@ -111,7 +110,7 @@ def rewrite(
                 writers.append(_pictures_writer(source.path, after, video, pictures, start_time(before), lasts))
             if heard is not None:
                 writers.append(_sound_writer(source, after, video is None, heard, chance))
-            _copy(before, after, copied)
+            copy_streams(before, after, copied)
             for write in writers:
                 write()
     return target
@@ -129,24 +128,8 @@ def read_sound(path: Path) -> Samples:
 def _named(
     target: Path, video: VideoStream | None, heard: Heard | None, copied: list[VideoStream | AudioStream]
 ) -> Path:
-    if video is None and heard is not None:
-        ending = _ENDINGS[heard.codec or "flac"]
-    else:
-        ending = ".mp4" if all(stream.codec_context.name in _IN_MP4 for stream in copied) else ".mkv"
+    ending = _ENDINGS[heard.codec or "flac"] if video is None and heard is not None else copied_ending(copied)
     return target.with_name(target.name + ending)
-
-
-def _copy(before: InputContainer, after: OutputContainer, streams: list[VideoStream | AudioStream]) -> None:
-    """Copy the packets of streams; the copy begins at time 0."""
-    copies = {stream.index: after.add_stream_from_template(stream) for stream in streams}
-    zero = start_time(before)
-    for packet in read(before, *streams) if streams else ():
-        if packet is not None and packet.dts is not None and packet.stream.index in copies:
-            shift = round(zero / packet.time_base)
-            packet.dts -= shift
-            packet.pts = None if packet.pts is None else packet.pts - shift
-            packet.stream = copies[packet.stream.index]
-            after.mux(packet)
 
 
 def _pictures_writer(
