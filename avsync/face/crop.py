@@ -16,7 +16,7 @@ MOUTH_SIDE = 96  # the mouth ROI of AV-HuBERT (Shi et al., ICLR 2022, section 4)
 LIP_SIDE = 88  # what networks that read lips see of it
 LIP_ROWS = slice((MOUTH_SIDE - LIP_SIDE) // 2, (MOUTH_SIDE + LIP_SIDE) // 2)  # rows or columns
 # The aligned frame: a picture of 256×256 in which MOUTH_ALIGNMENT_POINTS lie where a mean face has them.
-_ALIGNED_AT = np.array([[128.9, 137.3], [92.5, 94.4], [112.8, 94.9], [145.5, 94.5], [166.7, 93.6]])
+ALIGNED_AT = np.array([[128.9, 137.3], [92.5, 94.4], [112.8, 94.9], [145.5, 94.5], [166.7, 93.6]])
 _SMOOTH = 12  # frames that the alignment averages over, against landmark jitter
 _PIECE = 250  # frames sampled at a time: positions take 150 kB each
 
@@ -33,20 +33,21 @@ def face_boxes(squares: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.concatenate([squares[:, :2] + margin, squares[:, :2] + squares[:, 2:] - margin], axis=1)
 
 
-def cut_patch(image: NDArray[np.uint8], square: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """The picture in a square, uint8 [192, 192], edge pixels repeated outside it.
+def cut_patch(image: NDArray[np.uint8], square: NDArray[np.int64], pixels: int = PATCH_SIDE) -> NDArray[np.uint8]:
+    """The picture in a square, uint8 [pixels, pixels] or [pixels, pixels, 3], edge pixels repeated outside it.
 
     Args:
-        image: uint8 [H, W] grey picture.
+        image: uint8 [H, W] grey picture, or [H, W, 3].
         square: left, top and side, int [3].
+        pixels: side of the result.
     """
     left, top, side = square
     cut = image[max(top, 0) : top + side, max(left, 0) : left + side]
-    if cut.shape != (side, side):  # repeating edges means gathering every pixel: only where it must be
+    if cut.shape[:2] != (side, side):  # repeating edges means gathering every pixel: only where it must be
         rows = np.arange(top, top + side).clip(0, image.shape[0] - 1)
         columns = np.arange(left, left + side).clip(0, image.shape[1] - 1)
         cut = image[rows[:, None], columns]
-    return np.asarray(Image.fromarray(cut).resize((PATCH_SIDE, PATCH_SIDE), Image.Resampling.BILINEAR))
+    return np.asarray(Image.fromarray(cut).resize((pixels, pixels), Image.Resampling.BILINEAR))
 
 
 def at_most(image: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], float]:
@@ -96,7 +97,7 @@ def align_faces(points: NDArray[np.float32]) -> Alignment:
         points: float32 [T, 68, 2], landmarks in patch pixels.
     """
     smooth = uniform_filter1d(points.astype(np.float64), min(_SMOOTH, len(points)), axis=0, mode="nearest")
-    turn, shift = similarity(smooth[:, MOUTH_ALIGNMENT_POINTS], _ALIGNED_AT)
+    turn, shift = similarity(smooth[:, MOUTH_ALIGNMENT_POINTS], ALIGNED_AT)
     return Alignment(turn, shift, as_complex(smooth[:, LIPS]).mean(axis=1, keepdims=True))
 
 

@@ -34,7 +34,7 @@ class Frame:
 
     Attributes:
         time: presentation time (s).
-        image: luma, uint8 [H, W], upright (rotation applied).
+        image: luma, uint8 [H, W], or sRGB, uint8 [H, W, 3]; upright (rotation applied).
         source_time: presentation time of the picture in the file (s).
     """
 
@@ -49,20 +49,23 @@ def frames(
     stop: float = float("inf"),
     warnings: list[str] | None = None,
     facts: StreamFacts | None = None,
+    *,
+    colour: bool = False,
 ) -> Iterator[Frame]:
     """Yield the frames of [start, stop) at 25 per second, each the source picture nearest in time, all of one size.
 
     The grid starts at the file's first picture, so that the same pictures at another frame rate give frames at the same
     times. In a pause longer than two grid steps (variable frame rate) the last picture is repeated, as on a screen. In
     a gap longer than `MAX_HELD` there are no frames; the times of those after it are true. If the stream is damaged or
-    truncated, one line is added to `warnings` when the end of the file is reached. `facts` counts along.
+    truncated, one line is added to `warnings` when the end of the file is reached. `facts` counts along. With
+    `colour` the pictures have three colours.
 
     Raises:
         CannotJudge: `unreadable`.
     """
     held: _Picture | None = None
     origin, index, lasting = 0.0, 0, _STEP
-    for current in _pictures(path, stop, warnings, facts):
+    for current in _pictures(path, stop, warnings, facts, colour):
         if held is None:
             held, origin = current, current.time
             index = max(0, ceil((start - origin) / _STEP - 1e-6))
@@ -91,9 +94,10 @@ def prefetch(frames: Iterator[Frame]) -> Iterator[Frame]:
 
 
 class _Upright:
-    """Converts decoded pictures to upright luma in the size of the first one."""
+    """Converts decoded pictures to upright luma, or colours, in the size of the first one."""
 
-    def __init__(self, first: av.VideoFrame) -> None:
+    def __init__(self, first: av.VideoFrame, colour: bool) -> None:
+        self._format = "rgb24" if colour else "gray"
         scale = min(Fraction(1), Fraction(MAX_SIDE, max(first.width, first.height)))
         self._width, self._height = max(2, int(first.width * scale)), max(2, int(first.height * scale))
         self._quarter_turns = round(first.rotation / 90) % 4  # FFmpeg counts counter-clockwise, as numpy does
@@ -101,11 +105,11 @@ class _Upright:
 
     def __call__(self, picture: av.VideoFrame) -> NDArray[np.uint8]:
         try:
-            luma = self._reformatter.reformat(picture, self._width, self._height, "gray").to_ndarray()
+            pixels = self._reformatter.reformat(picture, self._width, self._height, self._format).to_ndarray()
         except (av.FFmpegError, ValueError) as error:
             detail = f"pictures in the format {picture.format.name} cannot be converted"
             raise CannotJudge(Reason.UNREADABLE, detail) from error
-        return np.ascontiguousarray(np.rot90(luma, self._quarter_turns))
+        return np.ascontiguousarray(np.rot90(pixels, self._quarter_turns))
 
 
 class _Picture:
@@ -120,7 +124,9 @@ class _Picture:
         return self._upright(self._source)
 
 
-def _pictures(path: Path, stop: float, warnings: list[str] | None, facts: StreamFacts | None) -> Iterator[_Picture]:
+def _pictures(
+    path: Path, stop: float, warnings: list[str] | None, facts: StreamFacts | None, colour: bool
+) -> Iterator[_Picture]:
     """Yield decoded pictures before `stop`, in strictly rising time."""
     last, upright = float("-inf"), None
     with open_media(path) as container:
@@ -133,5 +139,5 @@ def _pictures(path: Path, stop: float, warnings: list[str] | None, facts: Stream
             last = time
             if time >= stop:
                 return
-            upright = upright or _Upright(picture)
+            upright = upright or _Upright(picture, colour)
             yield _Picture(time, picture, upright)

@@ -1,0 +1,23 @@
+"""Real faces, taken apart and put together again: who speaks and what is said stay, traces of synthesis come in."""
+
+from avsync.reconstruct.face.blending import BLENDINGS
+from avsync.reconstruct.face.interface import FaceFootage, RebuildFace, Rebuilt
+from avsync.reconstruct.face.registry import (
+    FACE_RECONSTRUCTIONS,
+    NETWORKS,
+    FaceReconstruction,
+    Region,
+    load_face_reconstruction,
+)
+
+__all__ = [
+    "BLENDINGS",
+    "FACE_RECONSTRUCTIONS",
+    "NETWORKS",
+    "FaceFootage",
+    "FaceReconstruction",
+    "RebuildFace",
+    "Rebuilt",
+    "Region",
+    "load_face_reconstruction",
+]
