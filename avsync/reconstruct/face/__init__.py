@@ -7,6 +7,7 @@ from avsync.reconstruct.face.registry import (
     NETWORKS,
     FaceReconstruction,
     Region,
+    identity,
     load_face_reconstruction,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "RebuildFace",
     "Rebuilt",
     "Region",
+    "identity",
     "load_face_reconstruction",
 ]

@@ -21,12 +21,18 @@ _FULL = 0.25
 
 
 def read_footage(
-    path: Path, *, size: int = 128, seconds: int = 10, detector: FaceDetector | None = None
+    path: Path,
+    audio: Path | None = None,
+    *,
+    size: int = 128,
+    seconds: int = 10,
+    detector: FaceDetector | None = None,
 ) -> Iterator[FaceFootage]:
     """Yield every face of a file, clip by clip, in memory that does not grow with the file.
 
     Args:
         path: a video in which somebody speaks.
+        audio: a file with the sound; None: `path` has it.
         size: S, pixels of the side of the pictures.
         seconds: the longest clip.
         detector: finds faces and landmarks; None: the default one.
@@ -34,7 +40,7 @@ def read_footage(
     Raises:
         CannotJudge: as `Recording.face_clips`; some reasons are known only at the end of the file.
     """
-    recording = open_recording(path, detector=detector)
+    recording = open_recording(path, audio, detector=detector)
     shown = _Shown(frames(path, colour=True))
     for clips in _at_one_time(recording.face_clips(seconds=seconds, whole=True)):
         for clip, pictures in zip(clips, shown.squares(clips, size), strict=True):

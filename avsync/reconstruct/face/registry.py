@@ -6,9 +6,11 @@ weights are files are in `NETWORKS`.
 
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Literal
 
 from avsync.errors import UsageError
+from avsync.files import sha256_of
 from avsync.reconstruct.face.interface import RebuildFace
 
 Family = Literal["blend", "resolution", "texture", "time", "timing", "network"]
@@ -73,6 +75,21 @@ def load_face_reconstruction(name: str, device: str = "cpu") -> RebuildFace:
     else:
         function = _imported(described(name).function)
     return function
+
+
+def identity(name: str) -> str:
+    """What identifies a reconstruction in configs: its name, and the hash of the file where its weights are one.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    kind, _, source = name.partition(":")
+    if kind != "autoencoder":
+        return name
+    try:
+        return f"{kind}:{sha256_of(Path(source))}"
+    except OSError as error:
+        raise UsageError(f"{name}: {source} cannot be read ({error.strerror})") from error
 
 
 def described(name: str) -> FaceReconstruction:
