@@ -107,7 +107,7 @@ def around(points: NDArray[np.complex128]) -> Outline:
 
 
 def wavering(rng: np.random.Generator, amount: float) -> NDArray[np.float64]:
-    """Return factors around 1 for the directions of an outline, float64 [128]: smooth waves, the same on all pictures."""
+    """Return factors around 1 for the directions of an outline, float64 [128]: smooth waves that do not change."""
     waves = np.arange(1, 6)
     strength = rng.normal(0, amount, len(waves)) / np.sqrt(waves)
     phases = rng.uniform(0, 2 * np.pi, len(waves))
