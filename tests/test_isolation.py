@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from avsync.engine import process
+from avsync.engine.interface import InternalError, Limits
+from avsync.engine.memory import memory_of
+from avsync.engine.traces import report
 from avsync.errors import AvsyncError, Reason, UsageError
-from avsync.isolation import IsolatedDetector, detector, process
-from avsync.isolation.memory import memory_of
-from avsync.isolation.process import InternalError, Limits
-from avsync.isolation.traces import report
+from avsync.isolation import IsolatedDetector, detector
 
 TESTS = Path(__file__).parent
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux shows the memory of a process and closes its network")
@@ -23,7 +24,8 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux shows the memo
 PARENT = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from avsync.isolation import IsolatedDetector, detector, process
+from avsync.engine import process
+from avsync.isolation import IsolatedDetector, detector
 detector.FACTORY = "stand_in:Hostage"
 if sys.argv[2] == "unwatched":
     process.memory_of = lambda pid: None
@@ -77,7 +79,7 @@ class TestOneFile:
             ("hang.mp4", Reason.TIMED_OUT, "not done within 1.5 s; --timeout gives more"),
             ("full.mp4", Reason.OUT_OF_MEMORY, "more than 4096 MB of memory were needed; --max-memory gives more"),
             ("raises.mp4", Reason.CRASHED, "an error in avsync (ValueError)"),
-            ("nonsense.mp4", Reason.CRASHED, "the worker process sent something that is no verdict"),
+            ("nonsense.mp4", Reason.CRASHED, "the worker process sent something that is no result"),
         ],
     )
     @pytest.mark.skipif(sys.platform == "win32", reason="signals")

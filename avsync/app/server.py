@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from avsync.app.guard import Door, Guard
 from avsync.app.queue import Queue
 from avsync.app.uploads import Refused, Uploads
-from avsync.isolation.traces import report as error_report
+from avsync.engine.traces import report as error_report
 from avsync.report import to_csv, to_html, to_json
 from avsync.score.verdict import Verdict
 

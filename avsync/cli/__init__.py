@@ -55,7 +55,7 @@ def main() -> None:
             print("avsync: interrupted", file=sys.stderr)
         raise
     except Exception as error:
-        from avsync.isolation.traces import report
+        from avsync.engine.traces import report
 
         tell(getattr(error, "report", None) or report(error))
         sys.exit(INTERNAL)

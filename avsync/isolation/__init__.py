@@ -6,7 +6,6 @@ with IsolatedDetector(jobs=2) as detector:
         ...
 """
 
-from avsync.isolation.detector import ForReport, IsolatedDetector
-from avsync.isolation.process import Facts
+from avsync.isolation.detector import Facts, ForReport, IsolatedDetector
 
 __all__ = ["Facts", "ForReport", "IsolatedDetector"]

@@ -2,15 +2,16 @@
 
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from math import isnan
 from pathlib import Path
-from queue import Empty
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
+from avsync.engine import LOCAL, MB, End, Engine, InternalError, Job, Limits, Pool, Run, Task
 from avsync.errors import CannotJudge, UsageError
-from avsync.isolation.pool import Job, Outcome, Pool, Run
-from avsync.isolation.process import MB, Facts, InternalError, Limits, Worker
+from avsync.isolation.judge import FileToJudge, make_judge, read_verdict
 from avsync.progress import Stage
 
 if TYPE_CHECKING:
@@ -18,10 +19,29 @@ if TYPE_CHECKING:
 
 # What a worker makes, as "module:name"; tests put a stand-in here.
 FACTORY = "avsync.detector:Detector"
-_EVERY = 0.1  # seconds between two calls of `on_progress`
 
 ForReport = Literal["figures", "media"]
 Progress = Callable[[int, Stage, float, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a worker tells about its detector and itself.
+
+    Attributes:
+        model, weights_sha256: the name of the model, and the hash of its weights.
+        calibration_sha256: the hash of what verdicts are compared with; empty without calibration.
+        checks: the names of the checks.
+        readings: the names of the readings, in the order of the checks.
+        network_closed: whether the worker has no network; False where the system offers no way to close it.
+    """
+
+    model: str
+    weights_sha256: str
+    calibration_sha256: str
+    checks: tuple[str, ...]
+    readings: tuple[str, ...]
+    network_closed: bool
 
 
 class IsolatedDetector:
@@ -37,6 +57,7 @@ class IsolatedDetector:
         timeout: seconds that a file may take; None: 60 s and 5 s for each second of its length.
         max_memory: megabytes that a worker may hold. The parent looks ten times per second, so for a moment it can be
             more. Where it cannot look (only Linux shows it), the worker looks itself; on Windows nobody does.
+        engine: where the workers are, `avsync.engine.open_engine`.
         options: those of `Detector`.
 
     Attributes:
@@ -46,15 +67,22 @@ class IsolatedDetector:
         UsageError: a limit is not positive.
     """
 
-    def __init__(self, *, jobs: int = 1, timeout: float | None = None, max_memory: int = 4096, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        jobs: int = 1,
+        timeout: float | None = None,
+        max_memory: int = 4096,
+        engine: Engine = LOCAL,
+        **options: Any,
+    ) -> None:
         _check(jobs, timeout, max_memory)
         self.reports: list[str] = []
         plain = {name: os.fspath(value) if isinstance(value, Path) else value for name, value in options.items()}
-        order = {"factory": FACTORY, "options": plain}
-        limits = Limits(timeout, max_memory * MB)
-        threads = max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else None
+        gpus = 1.0 if str(options.get("device")).startswith("cuda") else 0.0
+        task = Task(partial(make_judge, FACTORY, plain), Limits(timeout, max_memory * MB), read_verdict, gpus)
         self._level = float(options.get("level", 0.05))
-        self._pool = Pool(lambda: Worker(order, limits, threads), jobs)
+        self._pool = Pool(engine, task, jobs, at_once=True)
 
     @property
     def facts(self) -> Facts:
@@ -64,7 +92,16 @@ class IsolatedDetector:
             UsageError: the options do not make a detector.
             AvsyncError, InternalError: a worker could not be started.
         """
-        return self._pool.facts.result()
+        given = self._pool.facts.result()
+        readings = [name for check in given["checks"] for name in given["readings"].get(check, ())]
+        return Facts(
+            model=given["model"],
+            weights_sha256=given["weights_sha256"],
+            calibration_sha256=given["calibration_sha256"],
+            checks=tuple(given["checks"]),
+            readings=tuple(dict.fromkeys(readings)),
+            network_closed=given["network_closed"],
+        )
 
     def score_all(
         self,
@@ -87,23 +124,48 @@ class IsolatedDetector:
         Raises:
             UsageError, AvsyncError, InternalError: as `facts`.
         """
-        run = Run(keep)
-        names = [str(path) for path in paths]
-        for index, name in enumerate(names):
-            self._pool.add(Job(index, name, run))
-        waiting: dict[int, Outcome] = {}
-        try:
-            for index, name in enumerate(names):
-                while index not in waiting:
-                    try:
-                        waiting.update([run.outcomes.get(timeout=_EVERY)])
-                    except Empty:
-                        if on_progress is not None:
-                            for other, now in run.reading.copy().items():
-                                on_progress(other, *now)
-                yield self._verdict(name, waiting.pop(index))
-        finally:
-            self._pool.give_up(run)
+        waiting: dict[int, Verdict] = {}
+        due = 0
+        for index, verdict in self.score_each(paths, keep=keep, on_progress=on_progress):
+            waiting[index] = verdict
+            while due in waiting:
+                yield waiting.pop(due)
+                due += 1
+
+    def score_each(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        audio: Sequence[Path | None] | None = None,
+        keep: Collection[ForReport] = (),
+        on_progress: Progress | None = None,
+    ) -> "Iterator[tuple[int, Verdict]]":
+        """Yield the place of each file and its verdict, as soon as it is there; otherwise as `score_all`.
+
+        Args:
+            paths, keep, on_progress: as `score_all`.
+            audio: of each file, the sound file beside it, if there is one.
+        """
+        sounds = audio or [None] * len(paths)
+        jobs = (
+            Job(FileToJudge(str(path), None if sound is None else str(sound), tuple(keep)), str(path), place)
+            for place, (path, sound) in enumerate(zip(paths, sounds, strict=True))
+        )
+
+        def tell(run: Run) -> None:
+            if on_progress is not None:
+                for place, now in run.reading.copy().items():
+                    on_progress(place, *now)
+
+        verdicts: dict[int, Verdict] = {}
+        for event in self._pool.run(partial(next, jobs, None), on_wait=tell):
+            place = event.job.place
+            if not isinstance(event, End):
+                verdicts[place] = event.value
+            elif event.refusal is not None:
+                yield place, self._refused(event.job.path, event.refusal)
+            else:
+                yield place, replace(verdicts.pop(place), path=event.job.path)
 
     def close(self) -> None:
         """End the workers."""
@@ -117,21 +179,17 @@ class IsolatedDetector:
     ) -> None:
         self.close()
 
-    def _verdict(self, path: str, outcome: Outcome) -> "Verdict":
+    def _refused(self, path: str, refusal: CannotJudge) -> "Verdict":
         from avsync.score.verdict import CheckResult, Verdict
 
-        if isinstance(outcome, Verdict):
-            return outcome
-        if not isinstance(outcome, CannotJudge):
-            raise outcome
-        if isinstance(outcome.__cause__, InternalError):
-            self.reports.append(outcome.__cause__.report)
-        refused = CheckResult(reason=outcome.reason, detail=outcome.detail)
+        if isinstance(refusal.__cause__, InternalError):
+            self.reports.append(refusal.__cause__.report)
+        refused = CheckResult(reason=refusal.reason, detail=refusal.detail)
         return Verdict(
             path=path,
             verdict="cannot_judge",
-            reason=outcome.reason,
-            detail=outcome.detail,
+            reason=refusal.reason,
+            detail=refusal.detail,
             checks=dict.fromkeys(self.facts.checks, refused),
             level=self._level,
             model=self.facts.model,
