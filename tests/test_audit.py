@@ -117,7 +117,7 @@ def _obey(path: Path, audio: Path | None) -> dict[str, float | str | None]:
         case "hang":
             time.sleep(600)
         case "eat":
-            return {"size": float(len(b"x" * 8_000_000_000))}
+            return {"size": float(len(b"x" * (1 << 46)))}  # more than any machine has
         case "raise":
             raise KeyError(path)
     return {"name": path.name}
@@ -135,7 +135,7 @@ class TestLimits:
         assert [found[place].reason for place in (1, 2, 3, 5)] == [
             *(Reason.CRASHED, Reason.CRASHED, Reason.OUT_OF_MEMORY, Reason.TIMED_OUT),
         ]
-        assert found[1].detail == "the worker process ended with status 7"
+        assert found[1].detail == "the worker process ended with exit status 7"
         assert found[2].detail == "an error in avsync (KeyError)"
 
     def test_broken_files_are_refused_with_their_reason(self, tmp_path):
@@ -343,9 +343,9 @@ class TestAudit:
         records = open_folders(silent_fakes(tmp_path / "data", people=3))
         asked = []
 
-        def measure(files, make, jobs):
+        def measure(files, **options):
             asked.append([str(file.path.relative_to(tmp_path / "data")) for file in files])
-            yield from measure_all(files, make, jobs)
+            yield from measure_all(files, **options)
 
         monkeypatch.setattr(avsync.evaluate.audit.run, "measure_all", measure)
         first = audit(records, tmp_path / "out", jobs=1)

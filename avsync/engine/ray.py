@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 import ray
 from ray.exceptions import ObjectLostError, RayActorError, RayError
@@ -86,7 +86,7 @@ class Holder:
         except Exception as error:
             return _told(error)
 
-    def more(self, given: bytes | None) -> tuple[tuple[str, Any], Arrays | None]:
+    def more(self, given: bytes | None) -> "tuple[tuple[str, Any], Arrays | None]":
         """The next answer of the job: the first of a new one, if it is given; its arrays stay in Ray's store."""
         try:
             if given is not None:
@@ -151,7 +151,7 @@ class RaySeat:
             self._closed = self._closed or for_good
             self._killed = True
             if self._actor is not None:
-                ray.kill(self._actor)
+                cast(Any, ray).kill(self._actor)
 
     def close(self) -> None:
         """See `Seat.close`."""

@@ -1,10 +1,11 @@
 """Measure every clip of a data set, keep what was measured, and say what separates real from fake."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from avsync.datasets.record import ClipRecord
+from avsync.engine import LOCAL, Engine
 from avsync.errors import Reason, UsageError
 from avsync.evaluate.audit.cues import MeasuredClip, ceiling, find_cues
 from avsync.evaluate.audit.facts import FACTS
@@ -26,6 +27,7 @@ def audit(
     *,
     faces: str | None = None,
     jobs: int = 2,
+    engine: Engine = LOCAL,
     on_progress: Progress | None = None,
 ) -> Audit:
     """Measure clips, and write `facts.jsonl`, `audit.json` and `audit.html` into a folder.
@@ -40,6 +42,7 @@ def audit(
         faces: the name of a face detector, to measure number and size of faces in a few pictures; None: no picture is
             decoded.
         jobs: how many processes measure side by side.
+        engine: where they are, `avsync.engine.open_engine`.
         on_progress: called with the number of clips done and of all, first before any clip is measured.
 
     Raises:
@@ -49,7 +52,8 @@ def audit(
     for label in ("real", "fake"):
         if not any(record.label == label for record in records):
             raise UsageError(f"the data set lists no {label} clip; an audit compares real clips with fakes")
-    outcomes = _measure_all(records, FactsFile(output), faces, jobs, on_progress or (lambda done, total: None))
+    measure = partial(measure_all, make=partial(Measurer, faces), jobs=jobs, engine=engine)
+    outcomes = _measure_all(records, FactsFile(output), faces, measure, on_progress or (lambda done, total: None))
     found = summarise(records, outcomes)
     write_json(output / "audit.json", found.to_dict())
     write_whole(output / "audit.html", to_html(found, _measured(records, outcomes)).encode())
@@ -91,7 +95,11 @@ def _measured(records: Sequence[ClipRecord], outcomes: Mapping[str, Outcome]) ->
 
 
 def _measure_all(
-    records: Sequence[ClipRecord], store: FactsFile, faces: str | None, jobs: int, report: Progress
+    records: Sequence[ClipRecord],
+    store: FactsFile,
+    faces: str | None,
+    measure: Callable[[Sequence[File]], Iterator[tuple[int, Outcome]]],
+    report: Progress,
 ) -> dict[str, Outcome]:
     """Return the outcomes by name of the clip, in the order of the records."""
     before = store.read()
@@ -104,7 +112,7 @@ def _measure_all(
             done[record.name] = Refused(Reason.UNREADABLE, "the file is missing")
             waiting.remove(record)
         files = [File(record.path, record.audio) for record in waiting]
-        for place, outcome in measure_all(files, partial(Measurer, faces), jobs):
+        for place, outcome in measure(files):
             name = waiting[place].name
             done[name] = outcome
             add(StoredFacts(clips[name], faces, outcome))
