@@ -57,6 +57,8 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "avsync.voice-stfpm/1": ("avsync.voice.stfpm", "StfpmModel", "StfpmConfig"),
     "avsync.voice-linear/1": ("avsync.voice.linear", "LinearModel", "LinearConfig"),
     "avsync.vocoder/1": ("avsync.reconstruct.neural", "VocoderModel", "VocoderConfig"),
+    "avsync.appearance/1": ("avsync.appearance", "AppearanceModel", "AppearanceConfig"),
+    "avsync.face-autoencoder/1": ("avsync.reconstruct.autoencoder", "AutoencoderModel", "AutoencoderConfig"),
 }
 
 

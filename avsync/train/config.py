@@ -11,9 +11,12 @@ from yaml import YAMLError
 
 from avsync.align.resnet.config import ResNetOptions
 from avsync.align.temporal.config import AugmentConfig, TemporalConfig
+from avsync.appearance.config import AppearanceOptions, AppearanceTrainer, FacesConfig
 from avsync.config import DataConfig, FramesConfig, OptimConfig, PiecesConfig, PlateauConfig, RunConfig, SegmentsConfig
 from avsync.errors import UsageError
+from avsync.reconstruct.autoencoder.config import AutoencoderOptim, AutoencoderOptions, PicturesConfig
 from avsync.reconstruct.neural.config import VocoderConfig, VocoderOptim
+from avsync.reconstruct.stored_footage import FootageConfig
 from avsync.voice.reconstruction.config import NetworkConfig, PairsConfig, RebuildConfig
 from avsync.voice.stfpm.config import StfpmConfig, StfpmTrainerConfig
 
@@ -145,8 +148,46 @@ class VoiceLinearTraining:
             raise ValueError("labelled and labelled_validation: name both tables, or neither")
 
 
+@dataclass(frozen=True)
+class AutoencoderTraining:
+    """A small network that rebuilds faces, for trainings that learn real from reconstructed faces.
+
+    Attributes:
+        recipe: names this recipe in the YAML file.
+        data, footage, model, optim, trainer: see their classes.
+    """
+
+    recipe: str = "face_autoencoder"
+    data: DataConfig = field(default_factory=DataConfig)
+    footage: FootageConfig = field(default_factory=FootageConfig)
+    model: AutoencoderOptions = field(default_factory=AutoencoderOptions)
+    optim: AutoencoderOptim = field(default_factory=AutoencoderOptim)
+    trainer: PicturesConfig = field(default_factory=PicturesConfig)
+
+
 SpeechTraining = VocoderTraining | VoiceReconstructionTraining | VoiceStfpmTraining | VoiceLinearTraining
-TrainingConfig = TemporalTraining | MLPTraining | ResNetTraining | SpeechTraining
+
+
+@dataclass(frozen=True)
+class AppearanceTraining:
+    """The appearance check: real faces beside reconstructions of them.
+
+    Attributes:
+        recipe: names this recipe in the YAML file.
+        data, footage, rebuild, model, optim, trainer: see their classes.
+    """
+
+    recipe: str = "face"
+    data: DataConfig = field(default_factory=DataConfig)
+    footage: FootageConfig = field(default_factory=FootageConfig)
+    rebuild: FacesConfig = field(default_factory=FacesConfig)
+    model: AppearanceOptions = field(default_factory=AppearanceOptions)
+    optim: OptimConfig = field(default_factory=lambda: OptimConfig(lr=1e-3))
+    trainer: AppearanceTrainer = field(default_factory=AppearanceTrainer)
+
+
+FaceTraining = AutoencoderTraining | AppearanceTraining
+TrainingConfig = TemporalTraining | MLPTraining | ResNetTraining | SpeechTraining | FaceTraining
 _RECIPES: dict[str, type[TrainingConfig]] = {
     "temporal": TemporalTraining,
     "mlp": MLPTraining,
@@ -155,6 +196,8 @@ _RECIPES: dict[str, type[TrainingConfig]] = {
     "voice_reconstruction": VoiceReconstructionTraining,
     "voice_stfpm": VoiceStfpmTraining,
     "voice_linear": VoiceLinearTraining,
+    "face_autoencoder": AutoencoderTraining,
+    "face": AppearanceTraining,
 }
 
 

@@ -6,11 +6,17 @@ from typing import Any, get_args
 
 import torch
 
+from avsync.appearance.config import SIDE
 from avsync.checkpoint import save_checkpoint
 from avsync.encoders.registry import Backbone, load_backbone
+from avsync.files import sha256_of
+from avsync.reconstruct import face
+from avsync.reconstruct.face import load_face_reconstruction
 from avsync.reconstruct.speech import identity
 from avsync.train.clips import find_clips
 from avsync.train.config import (
+    AppearanceTraining,
+    AutoencoderTraining,
     MLPTraining,
     ResNetTraining,
     SpeechTraining,
@@ -19,11 +25,13 @@ from avsync.train.config import (
     VoiceLinearTraining,
     VoiceReconstructionTraining,
 )
+from avsync.train.footage import find_footage
 from avsync.train.provenance import effective_config, provenance
 from avsync.train.speech import find_labelled, find_speech
 from avsync.train.split import Split
 
-_SPEECH = "speech/1"  # what trainings of speech read: samples
+# What trainings read that take no features: samples, and pictures of faces.
+_SPEECH, _FOOTAGE = "speech/1", "footage/1"
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,11 @@ def _materials(config: TrainingConfig) -> Materials:
         return Materials(find_labelled(config), _SPEECH)
     if isinstance(config, get_args(SpeechTraining)):
         return Materials(find_speech(config.data, config.trainer.seed), _inputs(config))
+    if isinstance(config, AutoencoderTraining):
+        return Materials(find_footage(config.data, config.footage, config.model.size, config.trainer.seed), _FOOTAGE)
+    if isinstance(config, AppearanceTraining):
+        inputs = _of_faces(config)  # what is missing is reported before anything is decoded
+        return Materials(find_footage(config.data, config.footage, SIDE, config.trainer.seed), inputs)
     backbone = load_backbone(_backbone(config))
     # The default model takes whole clips and weighs each frame by its share of speech.
     clips = find_clips(config.data, config.trainer.seed, backbone, whole=isinstance(config, TemporalTraining))
@@ -87,6 +100,17 @@ def _inputs(config: TrainingConfig) -> str:
         return _SPEECH
     kinds = [identity(kind) for kind in (*config.rebuild.kinds, *config.rebuild.left_out)]
     return f"{_SPEECH} {' '.join(kinds)}"
+
+
+def _of_faces(config: AppearanceTraining) -> str:
+    """What a training of faces reads: pictures, what reconstructions make of them, and the weights it starts from."""
+    from avsync.appearance.start import start_file
+
+    kinds = [*config.rebuild.kinds, *config.rebuild.left_out]
+    for kind in kinds:
+        load_face_reconstruction(kind)
+    start = start_file(config.model.network, config.model.start)
+    return " ".join([_FOOTAGE, *map(face.identity, kinds), *([sha256_of(start)] if start else [])])
 
 
 def _backbone(config: TrainingConfig) -> str:

@@ -4,6 +4,8 @@ from typing import Any
 
 from avsync.encoders.registry import Backbone
 from avsync.train.config import (
+    AppearanceTraining,
+    AutoencoderTraining,
     MLPTraining,
     ResNetTraining,
     TemporalTraining,
@@ -13,7 +15,7 @@ from avsync.train.config import (
     VoiceReconstructionTraining,
     VoiceStfpmTraining,
 )
-from avsync.train.recipes import lips, speech
+from avsync.train.recipes import face, lips, speech
 from avsync.train.recipes.training import Fitted, Training
 from avsync.train.split import Split
 
@@ -45,3 +47,7 @@ def build(config: TrainingConfig, split: Split[Any], backbone: Backbone | None) 
             return speech.stfpm(config, split)
         case VoiceLinearTraining():
             return speech.linear(config, split)
+        case AutoencoderTraining():
+            return face.autoencoder(config, split)
+        case AppearanceTraining():
+            return face.appearance(config, split)
