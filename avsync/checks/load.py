@@ -13,7 +13,7 @@ from avsync.checkpoint import EMBEDDED, EMBEDDED_VOICE, Checkpoint, load_checkpo
 from avsync.checks.backbone import BackboneCheck
 from avsync.checks.calibrated import calibrates, find_calibration, find_sound_calibration
 from avsync.checks.interface import Check
-from avsync.checks.registry import CHECKS
+from avsync.checks.registry import CHECKS, asked_by_default
 from avsync.checks.setup import Setup
 from avsync.encoders.registry import choose_device, load_backbone
 from avsync.errors import UsageError
@@ -43,9 +43,9 @@ def load_setup(
     """Load the models of checks, and where one needs it, its backbone.
 
     Args:
-        weights: a checkpoint of the lips or of the voice; the other check keeps its embedded one. None is the embedded
-            ones, or with a backbone none: cosines need no training.
-        checks: names joined by commas (`avsync.checks.registry`); None: all of them.
+        weights: a checkpoint of the lips, the voice or the appearance; other checks keep their embedded ones. None is
+            the embedded ones, or with a backbone none: cosines need no training.
+        checks: names joined by commas (`avsync.checks.registry`); None: all that are asked by default.
         backbone: encoders of lips and speech (`avsync.encoders.registry`); None is the one that the checkpoint names.
         reading: how the lattice of a backbone is read; None is the calibrated one, or the head's own.
         features: folder of features made before.
@@ -94,9 +94,9 @@ def _refuse_labelled(checkpoint: Checkpoint, path: Path, *, baselines: bool) -> 
 def _refuse_unasked(given: Checkpoint, names: list[str], *, calibrating: bool) -> None:
     """Refuse a checkpoint of no check, and one whose model is not asked and which calibrates nothing that is."""
     check = given.model.check
-    if check not in _EMBEDDED:
+    if check not in {info.model for info in CHECKS.values()}:
         raise UsageError(
-            f"--weights: {given.model.format} is no model of a check; name one of the lips or of the voice"
+            f"--weights: {given.model.format} is no model of a check; name one of the lips, the voice or the appearance"
         )
     asked = check in [CHECKS[name].model for name in names]
     if not (asked or calibrating or calibrates(given, names)):
@@ -109,6 +109,8 @@ def _with_models(
     """The checks that each have a model of their own or none."""
     asked = list(dict.fromkeys(CHECKS[name].model for name in names))
     own = {} if given is None else {given.model.check: given}
+    if missing := [check for check in asked if check not in own and check not in _EMBEDDED]:
+        raise UsageError(f"--checks {missing[0]}: avsync has no model of it; train one and name it with --weights FILE")
     models = {check: own.get(check) or load_checkpoint(_EMBEDDED[check]) for check in asked}
     loaded = tuple(_load_check(name, models[CHECKS[name].model], device) for name in names)
     main = given or models[asked[0]]
@@ -182,7 +184,8 @@ def _reading(name: str) -> Reading:
 
 
 def _names(checks: str | None) -> list[str]:
-    names = list(CHECKS) if checks is None else list(dict.fromkeys(name.strip() for name in checks.split(",")))
+    asked = None if checks is None else list(dict.fromkeys(name.strip() for name in checks.split(",")))
+    names = asked_by_default() if asked is None else asked
     if unknown := [name for name in names if name not in CHECKS]:
         raise UsageError(f"--checks {unknown[0]}: must be one or more of {', '.join(CHECKS)}, joined by commas")
     return names

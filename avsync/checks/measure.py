@@ -17,13 +17,14 @@ from avsync.recording import Recording
 from avsync.score.verdict import Artefacts
 from avsync.score.windows import SHORTEST, WindowScore
 
-Keep = Literal["lattice", "mouths", "voice"]  # arrays
+Keep = Literal["lattice", "mouths", "voice", "appearance"]  # arrays
 Windows = dict[str, dict[int | None, list[WindowScore]]]  # by check and face; None: the recording as a whole
 
 _ARRAYS: dict[Keep, tuple[str, ...]] = {
     "lattice": ("times", "speech_share", "lattice"),
     "mouths": ("times", "mouths"),
     "voice": ("voice_map", "voice_frequencies", "voice_times"),
+    "appearance": ("appearance_map", "appearance_times"),
 }
 # Most of the memory of a window; no check needs them to combine its windows.
 _LARGE: tuple[tuple[Keep, frozenset[str]], ...] = (

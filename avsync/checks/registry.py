@@ -18,6 +18,7 @@ class CheckInfo:
         ordinary_causes: what makes real recordings look so.
         loader: "module:function".
         model: the check whose model it is loaded with, and calibrated for: its own name if it has one.
+        default: whether it is asked where no checks are named; one whose model users train is not.
     """
 
     name: str
@@ -26,6 +27,7 @@ class CheckInfo:
     ordinary_causes: str
     loader: str
     model: str = "lips"
+    default: bool = True
 
 
 CHECKS: dict[str, CheckInfo] = {
@@ -53,5 +55,19 @@ CHECKS: dict[str, CheckInfo] = {
             "avsync.checks.voice:load",
             model="voice",
         ),
+        CheckInfo(
+            "appearance",
+            "Does a network find this face unlike faces that cameras record?",
+            "the picture of the face looks rebuilt",
+            "beauty filters, make-up effects, strong compression, an enlarged picture, an unusual camera",
+            "avsync.checks.appearance:load",
+            model="appearance",
+            default=False,
+        ),
     )
 }
+
+
+def asked_by_default() -> list[str]:
+    """The names of the checks that are asked where none are named."""
+    return [name for name, check in CHECKS.items() if check.default]

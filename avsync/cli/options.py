@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from avsync.checks.registry import CHECKS
+from avsync.checks.registry import CHECKS, asked_by_default
 from avsync.datasets.registry import DATASETS
 from avsync.score.readings import readings_of
 
@@ -15,12 +15,15 @@ Weights = Annotated[
         exists=True,
         dir_okay=False,
         metavar="FILE",
-        help="A checkpoint (.safetensors) of the lips or of the voice, instead of the built-in one.",
+        help="A checkpoint (.safetensors) of the lips, the voice or the appearance, instead of the built-in one.",
     ),
 ]
 Checks = Annotated[
     str | None,
-    typer.Option(metavar="NAMES", help=f"Checks to ask, joined by commas: {','.join(CHECKS)}. Default: all."),
+    typer.Option(
+        metavar="NAMES",
+        help=f"Checks to ask, joined by commas: {','.join(CHECKS)}. Default: {','.join(asked_by_default())}.",
+    ),
 ]
 Backbone = Annotated[
     str | None,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
 
-Source = Literal["lattice", "face", "view", "voice"]
+Source = Literal["lattice", "face", "view", "voice", "appearance"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Reading:
     Attributes:
         name: as results and calibrations call it.
         of: what it is taken from: "lattice" (`lattice.LatticeWindow`), "face" (`face.FaceWindow`), "voice"
-            (`voice.VoiceWindow`) or "view" (a window of a clip).
+            (`voice.VoiceWindow`), "appearance" (`appearance.AppearanceWindow`) or "view" (a window of a clip).
         function: "module:function"; a module that begins with a dot is one of this package.
         odd: the side on which it is anomalous; None: it is reported and does not count.
         source: the paper, or the reason.
@@ -175,6 +175,14 @@ READINGS: dict[str, Reading] = {
             None,
             "telephones hide what synthesis leaves",
             "the highest frequency that is heard, in hertz: telephones end below 3500, a whole recording reaches 8000",
+        ),
+        Reading(
+            "appearance_anomaly",
+            "appearance",
+            ".appearance:appearance_anomaly",
+            "high",
+            "arXiv 2501.10111, Shiohara & Yamasaki 2022",
+            "how unlike recorded faces the network finds the face",
         ),
     )
 }
