@@ -15,6 +15,7 @@ from browser import chromium, violations
 import avsync.evaluate.audit.run
 from avsync.cli import main
 from avsync.datasets import ClipRecord
+from avsync.engine import Limits
 from avsync.errors import Reason, UsageError
 from avsync.evaluate.audit import FACTS, audit
 from avsync.evaluate.audit.cues import MeasuredClip, ceiling, find_cues
@@ -130,7 +131,8 @@ def _obedient() -> object:
 class TestLimits:
     def test_file_ends_nothing_but_its_own_process(self):
         names = ("a", "exit", "raise", "eat", "b", "hang", "c")
-        found = dict(measure_all([File(Path(name)) for name in names], _obedient, jobs=2, seconds=5.0))
+        files, limits = [File(Path(name)) for name in names], Limits(5.0, 4_000_000_000)
+        found = dict(measure_all(files, _obedient, jobs=2, limits=limits))
         assert [found[place] for place in (0, 4, 6)] == [{"name": "a"}, {"name": "b"}, {"name": "c"}]
         assert [found[place].reason for place in (1, 2, 3, 5)] == [
             *(Reason.CRASHED, Reason.CRASHED, Reason.OUT_OF_MEMORY, Reason.TIMED_OUT),

@@ -71,9 +71,9 @@ def never_again(monkeypatch):
     def forbid(*, hashing=False):
         does = Decoder.__call__
 
-        def refuse(self, job):
+        def refuse(self, job, tell):
             if hashing and isinstance(job, HashJob):
-                return does(self, job)
+                return does(self, job, tell)
             return pytest.fail(f"done again: {job}")
 
         monkeypatch.setattr(Decoder, "__call__", refuse)

@@ -7,10 +7,12 @@ with Pool(open_engine("local"), Task(make, limits, read), count=2) as pool:
 
 from avsync.engine.choose import open_engine
 from avsync.engine.interface import MB, Answer, Arrays, Engine, Held, InternalError, Job, Limits, Task, Telling, Work
-from avsync.engine.local import LOCAL
+from avsync.engine.jobs import LIMITS, do_jobs
+from avsync.engine.local import LOCAL, Here
 from avsync.engine.pool import End, Pool, Result, Run
 
 __all__ = [
+    "LIMITS",
     "LOCAL",
     "MB",
     "Answer",
@@ -18,6 +20,7 @@ __all__ = [
     "End",
     "Engine",
     "Held",
+    "Here",
     "InternalError",
     "Job",
     "Limits",
@@ -27,5 +30,6 @@ __all__ = [
     "Task",
     "Telling",
     "Work",
+    "do_jobs",
     "open_engine",
 ]

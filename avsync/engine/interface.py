@@ -81,6 +81,7 @@ class Job:
 
     Attributes:
         given: what `Work` is given; it can be pickled.
+        arrays: `Work` is given (given, arrays) if there are any; they are fetched where the work is done.
         path: the file whose size decides how long the job may take.
         place: a number for whoever takes the results.
     """
@@ -88,13 +89,18 @@ class Job:
     given: Any
     path: str = ""
     place: int = 0
+    arrays: "Held | None" = None
 
 
 class Held(Protocol):
     """Arrays of an answer, perhaps on another machine until somebody asks for them."""
 
     def get(self) -> Arrays:
-        """The arrays by name."""
+        """The arrays by name.
+
+        Raises:
+            CannotJudge: `crashed`: they were lost with their machine.
+        """
 
 
 class Seat(Protocol):

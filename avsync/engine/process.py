@@ -98,7 +98,7 @@ class Process:
         with self._lock:
             self._seconds, self._working = self._limits.seconds(None, size), True
             self._until = monotonic() + self._seconds
-        self._send(job.given)
+        self._send(job.given if job.arrays is None else (job.given, job.arrays.get()))
         while True:
             match self._receive():
                 case {"answer": dict() as answer}, arrays:

@@ -12,21 +12,23 @@ import logging
 import os
 import pickle
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from threading import Lock
-from typing import Any, cast
+from typing import Any
 
 import ray
 from ray.exceptions import ObjectLostError, RayActorError, RayError
 
 from avsync.engine.interface import Arrays, InternalError, Job, Limits, Progress, Task
-from avsync.engine.local import LocalSeat
+from avsync.engine.local import Here, LocalSeat
 from avsync.errors import AvsyncError, CannotJudge, Reason, UsageError
 
 # A job whose actor was lost so many times is refused.
 _TRIES = 3
+_LOST = "a machine of the cluster was lost with a part of it; run again"
 
 
 class RayEngine:
@@ -69,7 +71,7 @@ class There:
         try:
             return ray.get(self.reference)
         except (ObjectLostError, RayActorError) as error:
-            raise CannotJudge(Reason.CRASHED, "its machine was lost; run again") from error
+            raise CannotJudge(Reason.CRASHED, _LOST) from error
 
 
 class Holder:
@@ -86,11 +88,11 @@ class Holder:
         except Exception as error:
             return _told(error)
 
-    def more(self, given: bytes | None) -> "tuple[tuple[str, Any], Arrays | None]":
+    def more(self, given: bytes | None, arrays: "Arrays | None") -> "tuple[tuple[str, Any], Arrays | None]":
         """The next answer of the job: the first of a new one, if it is given; its arrays stay in Ray's store."""
         try:
             if given is not None:
-                job = pickle.loads(given)
+                job = replace(pickle.loads(given), arrays=None if arrays is None else Here(arrays))
                 self._answers = self._seat.do(job, lambda *_: None)
             data, held = next(self._answers)
         except StopIteration:
@@ -107,8 +109,8 @@ class RaySeat:
         self._lock, self._closed, self._killed = Lock(), False, False
         self._actor: Any = None
         arguments = (pickle.dumps(task.make), task.limits, 1, list(sys.path))
-        remote: Any = ray.remote(num_cpus=1, num_gpus=task.gpus)(Holder)
-        self._start = lambda: remote.remote(*arguments)
+        actor: Any = ray.remote(num_cpus=1, num_gpus=task.gpus)(Holder)
+        self._start: Callable[[], Any] = partial(actor.remote, *arguments)
 
     def facts(self) -> dict[str, Any]:
         """See `Seat.facts`."""
@@ -123,16 +125,18 @@ class RaySeat:
 
     def do(self, job: Job, on_progress: Progress) -> Iterator[tuple[dict[str, Any], There]]:
         """See `Seat.do`; there is no progress within a job."""
-        given: bytes | None = pickle.dumps(job)
+        given = pickle.dumps(replace(job, arrays=None))
+        arrays = job.arrays.reference if isinstance(job.arrays, There) else job.arrays and job.arrays.get()
         taken = 0
         for _ in range(_TRIES):
             skip = taken
             try:
-                actor, order = self._ready(), given
+                order: tuple[Any, Any] = (given, arrays)
+                actor = self._ready()
                 while True:
-                    told, arrays = actor.more.options(num_returns=2).remote(order)
+                    told, made = actor.more.options(num_returns=2).remote(*order)
                     kind, data = ray.get(told)
-                    order = None
+                    order = (None, None)
                     if kind == "done":
                         return
                     answer = _plain(kind, data)
@@ -140,9 +144,11 @@ class RaySeat:
                         skip -= 1
                         continue
                     taken += 1
-                    yield answer, There(arrays)
+                    yield answer, There(made)
             except RayActorError as error:
                 self._lost(error)
+            except ObjectLostError as error:
+                raise CannotJudge(Reason.CRASHED, _LOST) from error
         raise CannotJudge(Reason.CRASHED, f"its actor of Ray was lost {_TRIES} times")
 
     def kill(self, *, for_good: bool = False) -> None:
@@ -151,7 +157,8 @@ class RaySeat:
             self._closed = self._closed or for_good
             self._killed = True
             if self._actor is not None:
-                cast(Any, ray).kill(self._actor)
+                kill: Any = ray.kill
+                kill(self._actor)
 
     def close(self) -> None:
         """See `Seat.close`."""

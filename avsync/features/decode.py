@@ -1,14 +1,18 @@
 """What worker processes do: hash files, and decode them into chunks of faces with their sound."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from avsync.datasets.record import ClipRecord
+from avsync.engine import Answer, Held, Telling
 from avsync.errors import CannotJudge, Reason
 from avsync.face import FaceDetector
 from avsync.features.chunks import Chunk, chunks
 from avsync.features.hashes import FileHash, hash_file
+from avsync.features.parcels import pack_chunk
+from avsync.features.shard import to_activity
 from avsync.recording import open_recording
 from avsync.speech import SpeechActivity, Trim
 
@@ -38,43 +42,30 @@ class DecodeJob:
 class Hashed:
     """The hashes of the files of a clip."""
 
-    index: int
     hashes: tuple[FileHash, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A clip whose content is not known, since it cannot be read, and why."""
-
-    index: int
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
 class Decoded:
-    """One chunk of a clip."""
+    """One chunk of a clip, as `unpack_chunk` takes it, and how many frames it has."""
 
-    key: str
-    chunk: Chunk
+    data: dict[str, Any]
+    arrays: Held
+    frames: int
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
     """The end of a clip; `refusal` if it has no chunks to keep."""
 
-    key: str
     activity: SpeechActivity | None
     warnings: list[str]
     refusal: tuple[Reason, str] | None = None
 
 
-Job = HashJob | DecodeJob
-Result = Hashed | Unreadable | Decoded | Finished
-
-
 @dataclass(frozen=True)
 class Decoder:
-    """Does the jobs.
+    """Does the jobs (`avsync.engine.Work`).
 
     Attributes:
         faces: finds faces and landmarks.
@@ -86,28 +77,52 @@ class Decoder:
     trim: Trim
     whole: bool
 
-    def __call__(self, job: Job) -> Iterator[Result]:
-        """Do one job."""
-        if isinstance(job, HashJob):
-            yield _hashed(job)
-        else:
-            yield from self._decoded(job)
+    def __call__(self, job: HashJob | DecodeJob, tell: Telling) -> Iterator[Answer]:
+        """Do one job.
 
-    def _decoded(self, job: DecodeJob) -> Iterator[Decoded | Finished]:
+        Raises:
+            CannotJudge: a file to be hashed cannot be read.
+        """
+        if isinstance(job, HashJob):
+            yield {"hashes": [hash_file(path) for path in job.files]}, {}
+            return
+        tell.length_of(str(job.record.path))
+        for part in self._decoded(job):
+            yield pack_chunk(part) if isinstance(part, Chunk) else ({"finished": _to_dict(part)}, {})
+
+    def _decoded(self, job: DecodeJob) -> Iterator[Chunk | Finished]:
         recording = None
         try:
             recording = open_recording(job.record.path, job.record.audio, trim=self.trim, detector=self.faces)
-            for chunk in chunks(recording, whole=self.whole):
-                chunk.clip.mouths  # noqa: B018  crop in this process; the crops are pickled with the clip
-                yield Decoded(job.key, chunk)
-            yield Finished(job.key, recording.activity, recording.warnings)
+            yield from chunks(recording, whole=self.whole)
+            yield Finished(recording.activity, recording.warnings)
         except CannotJudge as refusal:
             activity, warnings = (recording.known_activity, recording.warnings) if recording else (None, [])
-            yield Finished(job.key, activity, warnings, (refusal.reason, refusal.detail))
+            yield Finished(activity, warnings, (refusal.reason, refusal.detail))
 
 
-def _hashed(job: HashJob) -> Hashed | Unreadable:
-    try:
-        return Hashed(job.index, tuple(map(hash_file, job.files)))
-    except CannotJudge as refusal:
-        return Unreadable(job.index, refusal.detail)
+def read_result(data: dict[str, Any], arrays: Held) -> Hashed | Decoded | Finished:
+    """What a worker sent.
+
+    Raises:
+        LookupError, TypeError, ValueError: it is something else.
+    """
+    match data:
+        case {"hashes": [*hashes]}:
+            return Hashed(tuple(FileHash(str(path), int(size), int(at), str(key)) for path, size, at, key in hashes))
+        case {"finished": dict() as found}:
+            activity, refusal = found["activity"], found["refusal"]
+            return Finished(
+                None if activity is None else to_activity(activity),
+                [str(warning) for warning in found["warnings"]],
+                None if refusal is None else (Reason(refusal[0]), str(refusal[1])),
+            )
+        case {"frames": int() as frames}:
+            return Decoded(data, arrays, frames)
+    raise ValueError("no result")
+
+
+def _to_dict(finished: Finished) -> dict[str, Any]:
+    activity = finished.activity
+    told = None if activity is None else {**asdict(activity), "segments": activity.segments.tolist()}
+    return {"activity": told, "warnings": finished.warnings, "refusal": finished.refusal}

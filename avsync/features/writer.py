@@ -85,6 +85,11 @@ class StoreWriter:
         if monotonic() - self._begun >= self._shard_seconds:
             self.flush()
 
+    def forget(self, key: str) -> None:
+        """Say that a file will not be finished: the store does not have it. Its chunks stay, and nobody reads them."""
+        self._counts.pop(key, None)
+        self._not_finite.discard(key)
+
     def flush(self) -> None:
         """Write what has been collected."""
         if self._tensors or self._header["files"]:

@@ -6,12 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from avsync.engine import LOCAL, MB, Answer, End, Engine, Held, Job, Limits, Pool, Task, Telling, Work
+from avsync.engine import LIMITS, LOCAL, Answer, End, Engine, Held, Job, Limits, Task, Telling, Work, do_jobs
 from avsync.errors import Reason
 from avsync.evaluate.audit.facts import Value
 from avsync.evaluate.json_files import plain
-
-_MAX_MEMORY = 4000 * MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +36,8 @@ def measure_all(
     files: Sequence[File],
     make: Callable[[], Measure],
     jobs: int,
-    seconds: float | None = None,
     engine: Engine = LOCAL,
+    limits: Limits = LIMITS,
 ) -> Iterator[tuple[int, Outcome]]:
     """Yield the place of each file and its facts, as they come.
 
@@ -47,22 +45,20 @@ def measure_all(
         files: the files.
         make: makes the function that measures, in a worker; it can be pickled.
         jobs: how many processes work side by side.
-        seconds: what a file may take; None: by its size.
         engine: where they work.
+        limits: of a file.
     """
-    if not files:
-        return
-    task = Task(partial(_work, make), Limits(seconds, _MAX_MEMORY), _read)
+    orders = iter(Job(file, str(file.path), place) for place, file in enumerate(files))
+    task = Task(partial(_work, make), limits, _read)
     facts: dict[int, dict[str, Value]] = {}
-    with Pool(engine, task, jobs) as pool:
-        for event in pool.map(Job(file, str(file.path), place) for place, file in enumerate(files)):
-            place = event.job.place
-            if not isinstance(event, End):
-                facts[place] = event.value
-            elif event.refusal is not None:
-                yield place, Refused(event.refusal.reason, event.refusal.detail)
-            else:
-                yield place, facts.pop(place)
+    for event in do_jobs(task, partial(next, orders, None), count=jobs, engine=engine):
+        place = event.job.place
+        if not isinstance(event, End):
+            facts[place] = event.value
+        elif event.refusal is not None:
+            yield place, Refused(event.refusal.reason, event.refusal.detail)
+        else:
+            yield place, facts.pop(place)
 
 
 def _work(make: Callable[[], Measure]) -> Work:

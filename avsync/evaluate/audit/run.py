@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from avsync.datasets.record import ClipRecord
-from avsync.engine import LOCAL, Engine
+from avsync.engine import LIMITS, LOCAL, Engine, Limits
 from avsync.errors import Reason, UsageError
 from avsync.evaluate.audit.cues import MeasuredClip, ceiling, find_cues
 from avsync.evaluate.audit.facts import FACTS
@@ -28,6 +28,7 @@ def audit(
     faces: str | None = None,
     jobs: int = 2,
     engine: Engine = LOCAL,
+    limits: Limits = LIMITS,
     on_progress: Progress | None = None,
 ) -> Audit:
     """Measure clips, and write `facts.jsonl`, `audit.json` and `audit.html` into a folder.
@@ -43,6 +44,7 @@ def audit(
             decoded.
         jobs: how many processes measure side by side.
         engine: where they are, `avsync.engine.open_engine`.
+        limits: of a file.
         on_progress: called with the number of clips done and of all, first before any clip is measured.
 
     Raises:
@@ -52,7 +54,7 @@ def audit(
     for label in ("real", "fake"):
         if not any(record.label == label for record in records):
             raise UsageError(f"the data set lists no {label} clip; an audit compares real clips with fakes")
-    measure = partial(measure_all, make=partial(Measurer, faces), jobs=jobs, engine=engine)
+    measure = partial(measure_all, make=partial(Measurer, faces), jobs=jobs, engine=engine, limits=limits)
     outcomes = _measure_all(records, FactsFile(output), faces, measure, on_progress or (lambda done, total: None))
     found = summarise(records, outcomes)
     write_json(output / "audit.json", found.to_dict())

@@ -1,30 +1,22 @@
 """The protocol "clips": whole clips, each group of fakes against all real clips, ranked by `anomaly_score`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from avsync.datasets.record import ClipRecord
 from avsync.evaluate.baselines import BASELINES
-from avsync.evaluate.metrics import (
-    Estimate,
-    RankingMetric,
-    auc,
-    average_precision,
-    balanced_average_precision,
-    equal_error_rate,
-    estimate,
-)
+from avsync.evaluate.metrics import auc, average_precision, balanced_average_precision, equal_error_rate
 from avsync.evaluate.protocols.clips_summary import ClipsSummary, Group
 from avsync.evaluate.protocols.common import (
     Clip,
-    Score,
     anomaly,
     anomaly_of,
+    baseline,
     checks_of,
     coverage,
     flagged,
     judged,
-    scored,
+    ranked,
 )
 from avsync.evaluate.results import Settings, StoredVerdict
 
@@ -67,28 +59,18 @@ def summarise(records: Sequence[ClipRecord], results: Mapping[str, StoredVerdict
 def _group(real: Sequence[Clip], fake: Sequence[Clip], checks: Sequence[str], kind: str, method: str) -> Group:
     clips = [*real, *fake]
     with_score = list(filter(judged, fake))
-    baselines = {name: _ranked(auc, filter(judged, clips), partial(_fact, name)) for name in BASELINES}
+    baselines = {name: ranked(auc, filter(judged, clips), partial(baseline, name)) for name in BASELINES}
     return Group(
         type=kind,
         method=method,
         clips=len(fake),
         judged=len(with_score),
         identities=len({clip.record.identity for clip in with_score}),
-        auc=_ranked(auc, clips, anomaly),
-        average_precision=_ranked(average_precision, clips, anomaly),
-        balanced_average_precision=_ranked(balanced_average_precision, clips, anomaly),
-        equal_error_rate=_ranked(equal_error_rate, clips, anomaly),
+        auc=ranked(auc, clips, anomaly),
+        average_precision=ranked(average_precision, clips, anomaly),
+        balanced_average_precision=ranked(balanced_average_precision, clips, anomaly),
+        equal_error_rate=ranked(equal_error_rate, clips, anomaly),
         flagged=flagged(fake),
-        checks={name: _ranked(auc, clips, partial(anomaly_of, name)) for name in checks},
+        checks={name: ranked(auc, clips, partial(anomaly_of, name)) for name in checks},
         baselines=baselines,
     )
-
-
-def _ranked(metric: RankingMetric, clips: Iterable[Clip], score: Score) -> Estimate:
-    """A metric of the clips that have a score."""
-    found = scored(clips, score)
-    return estimate(partial(metric, found.fake, found.score), found.identities)
-
-
-def _fact(name: str, clip: Clip) -> float | None:
-    return BASELINES[name](clip.verdict)

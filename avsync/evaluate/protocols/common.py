@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from avsync.datasets.record import ClipRecord
-from avsync.evaluate.metrics import Estimate, Flags, Floats, estimate, share
+from avsync.evaluate.baselines import BASELINES
+from avsync.evaluate.metrics import Estimate, Flags, Floats, RankingMetric, estimate, share
 from avsync.evaluate.results import StoredVerdict
 from avsync.score.verdict import Verdict
 
@@ -87,6 +88,12 @@ def flagged(clips: Iterable[Clip]) -> Estimate:
     return estimate(partial(share, flag), [clip.record.identity for clip in called])
 
 
+def ranked(metric: RankingMetric, clips: Iterable[Clip], score: Score) -> Estimate:
+    """Return a metric of the clips that have a score, with its interval."""
+    found = scored(clips, score)
+    return estimate(partial(metric, found.fake, found.score), found.identities)
+
+
 def anomaly(clip: Clip) -> float | None:
     """Return the verdict's `anomaly_score`."""
     return clip.verdict.anomaly_score
@@ -96,6 +103,11 @@ def anomaly_of(check: str, clip: Clip) -> float | None:
     """Return the `anomaly_score` of one check."""
     found = clip.verdict.checks.get(check)
     return found.anomaly_score if found else None
+
+
+def baseline(name: str, clip: Clip) -> float | None:
+    """Return the number of one of `avsync.evaluate.baselines.BASELINES`."""
+    return BASELINES[name](clip.verdict)
 
 
 def checks_of(clips: Iterable[Clip]) -> list[str]:

@@ -3,14 +3,18 @@
 import errno
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import av
 
 from avsync.datasets.record import ClipRecord
+from avsync.engine import LIMITS, Answer, End, Engine, Held, Job, Limits, Task, Telling, Work, do_jobs
 from avsync.errors import CannotJudge
 from avsync.evaluate.manipulations import MANIPULATIONS, RECIPES, CannotManipulate, Source
 from avsync.files import sha256_of
@@ -45,8 +49,54 @@ class Made:
     why: str = ""
 
 
-def make_copy(job: CopyJob) -> Iterator[Made]:
-    """Yield one copy, made unless it is there. It appears under its name when it is whole.
+def make_copies(
+    jobs: Iterable[CopyJob], count: int, *, engine: Engine | None = None, limits: Limits = LIMITS
+) -> Generator[Made, None, None]:
+    """Yield copies as they are made. A job that crashes, hangs or takes too much memory has none.
+
+    Args:
+        jobs: the copies to make.
+        count, engine: how many are made side by side, and where, as `avsync.engine.do_jobs`.
+        limits: of each.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    orders = iter(Job(job, str(job.source.path)) for job in jobs)
+    events = do_jobs(Task(_work, limits, _read), partial(next, orders, None), count=count, engine=engine)
+    with closing(events):
+        for event in events:
+            job: CopyJob = event.job.given
+            if not isinstance(event, End):
+                path, why = event.value
+                yield Made(job, path, why)
+            elif event.refusal is not None:
+                yield Made(job, None, event.refusal.detail)
+
+
+def _work() -> Work:
+    """Runs in the worker."""
+
+    def work(job: CopyJob, tell: Telling) -> Iterator[Answer]:
+        tell.length_of(str(job.source.path))
+        try:
+            made = make_copy(job)
+        except OSError as error:
+            yield {"disk": [error.errno, error.strerror, error.filename]}, {}
+        else:
+            yield {"path": None if made.path is None else str(made.path), "why": made.why}, {}
+
+    return work
+
+
+def _read(data: dict[str, Any], _arrays: Held) -> tuple[Path | None, str]:
+    if "disk" in data:
+        raise OSError(*data["disk"])  # no fault of the clip: it ends the run
+    return None if data["path"] is None else Path(data["path"]), str(data["why"])
+
+
+def make_copy(job: CopyJob) -> Made:
+    """Return one copy, made unless it is there. It appears under its name when it is whole.
 
     Raises:
         OSError: the folder cannot be written.
@@ -54,22 +104,20 @@ def make_copy(job: CopyJob) -> Iterator[Made]:
     try:
         target = job.folder / slug(job.manipulation) / _key(job)
     except OSError as error:
-        yield Made(job, None, (error.strerror or "cannot be read").lower())
-        return
+        return Made(job, None, (error.strerror or "cannot be read").lower())
     try:
         there = next(target.parent.glob(f"{target.name}.*"), None)
         made = there or MANIPULATIONS[job.manipulation].make(job.source, target, random.Random(job.clip))
     except CannotManipulate as refusal:
-        yield Made(job, None, str(refusal))
+        return Made(job, None, str(refusal))
     except CannotJudge as refusal:
-        yield Made(job, None, refusal.detail)
+        return Made(job, None, refusal.detail)
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, OSError) and error.errno in _DISK:
             raise OSError(error.errno, error.strerror, str(job.folder)) from error
         words = str(getattr(error, "strerror", None) or error).splitlines() or [type(error).__name__]
-        yield Made(job, None, words[0])
-    else:
-        yield Made(job, made)
+        return Made(job, None, words[0])
+    return Made(job, made)
 
 
 def slug(manipulation: str) -> str:

@@ -1,7 +1,7 @@
 """Make manipulated copies, have them judged, keep each verdict, and sum them up."""
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -9,17 +9,17 @@ from itertools import islice
 from pathlib import Path
 
 from avsync.datasets.record import ClipRecord
+from avsync.engine import LIMITS, Engine, Limits
 from avsync.evaluate.json_files import write_json
 from avsync.evaluate.manipulations import RECIPES, Manipulation, mixes, of_suite
 from avsync.evaluate.protocols.common import Clip
 from avsync.evaluate.results import Settings, StoredVerdict, VerdictFile, describe
-from avsync.evaluate.robustness.copies import CopyJob, Made, make_copy, slug, source_of
+from avsync.evaluate.robustness.copies import CopyJob, Made, make_copies, slug, source_of
 from avsync.evaluate.robustness.figures import Outcome, summarise
 from avsync.evaluate.robustness.partners import Partners, partners_of
 from avsync.evaluate.robustness.summary import Failure, RobustnessSummary
 from avsync.files import write_whole
 from avsync.score.verdict import Verdict
-from avsync.workers import run_jobs
 
 FOLDER, TABLE, FIGURES = "robustness", "robustness.csv", "robustness.json"
 # So many copies are on the disk at a time, and two for each worker.
@@ -59,6 +59,8 @@ def measure_robustness(
     settings: Settings,
     suite: str,
     jobs: int = 1,
+    engine: Engine | None = None,
+    limits: Limits = LIMITS,
     keep_copies: bool = False,
     on_progress: Progress | None = None,
 ) -> RobustnessSummary:
@@ -76,7 +78,8 @@ def measure_robustness(
         output: the folder.
         settings: what `judge_all` was made with.
         suite: "quick" or "full".
-        jobs: processes that make copies.
+        jobs, engine: how many copies are made side by side, and where, as `avsync.engine.do_jobs`.
+        limits: of a copy; one that takes more is counted among those that cannot be made.
         keep_copies: leave the copies in `robustness/copies/`.
         on_progress: called with the number of copies judged and of all, first before any is made.
 
@@ -93,7 +96,8 @@ def measure_robustness(
         if (of := [record for record in records if partners.applies(manipulation, record)])
     ]
     copies = output / FOLDER / "copies"
-    _judge_copies(parts, copies, judge_all, jobs, keep_copies, on_progress or (lambda done, total: None))
+    make = partial(make_copies, count=jobs, engine=engine, limits=limits)
+    _judge_copies(parts, copies, judge_all, make, keep_copies, on_progress or (lambda done, total: None))
     if not keep_copies:
         shutil.rmtree(copies, ignore_errors=True)
     summary = summarise(suite, settings, _clips(records, before), [_outcome(part) for part in parts])
@@ -122,7 +126,7 @@ def _judge_copies(
     parts: Sequence[_Part],
     folder: Path,
     judge_all: JudgeAll,
-    jobs: int,
+    make: Callable[[Iterable[CopyJob]], Generator[Made, None, None]],
     keep_copies: bool,
     report: Progress,
 ) -> None:
@@ -139,7 +143,7 @@ def _judge_copies(
     report(done, total)
     with ExitStack() as stack:
         adders = {name: stack.enter_context(part.store.appending()) for name, part in by_name.items()}
-        made_copies = stack.enter_context(closing(run_jobs(make_copy, partial(next, iter(todo), None), jobs)))
+        made_copies = stack.enter_context(closing(make(todo)))
         while batch := list(islice(made_copies, _BATCH)):
             for made, verdict in _judged(batch, judge_all):
                 part = by_name[made.job.manipulation]
