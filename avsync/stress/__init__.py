@@ -1,0 +1,22 @@
+"""Stress sets: real clips beside well-crafted reconstructions of them, to find out where detectors break.
+
+After Beckmann et al. (IH&MMSec 2023, arXiv 2305.05282), who fooled a detector that had learned self-blended images with
+90 fakes of an autoencoder and careful blending. Here every reconstruction keeps who speaks and what is said.
+"""
+
+from avsync.stress.plan import chosen_blendings, chosen_kinds
+from avsync.stress.provenance import USE, Candidate, Settings, StressSet, read_stress_set, stress_root
+from avsync.stress.run import Recipe, make_stress_set
+
+__all__ = [
+    "USE",
+    "Candidate",
+    "Recipe",
+    "Settings",
+    "StressSet",
+    "chosen_blendings",
+    "chosen_kinds",
+    "make_stress_set",
+    "read_stress_set",
+    "stress_root",
+]
