@@ -17,7 +17,7 @@ from avsync.reconstruct.face.interface import FaceFootage
 DIRECTIONS = 128
 ANGLES = 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS
 # Landmarks jitter by about a pixel; a mask that follows them would tremble. Standard deviation in frames.
-_STEADY = 2.0
+STEADY = 2.0
 
 
 @dataclass(frozen=True)
@@ -33,25 +33,32 @@ class Steady:
     shift: NDArray[np.complex128]
     points: NDArray[np.complex128]
 
-    def __getitem__(self, span: slice) -> "Steady":
+    def __getitem__(self, span: slice | NDArray[np.int64]) -> "Steady":
+        """The pictures of `span`."""
         return Steady(self.turn[span], self.shift[span], self.points[span])
 
     def pixels(self, aligned: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """Points of the aligned frame, complex [T, n], in pixels of the pictures."""
         return (aligned - self.shift) / self.turn
 
-    def grid(self, size: int) -> NDArray[np.complex128]:
-        """Where the pixels of the pictures lie in the aligned frame, complex128 [T, size, size]."""
+    def grid(self, size: int) -> NDArray[np.complex64]:
+        """Where the pixels of the pictures lie in the aligned frame, complex64 [T, size, size]."""
         places = np.arange(size) + 1j * np.arange(size)[:, None]
-        return self.turn[..., None] * places + self.shift[..., None]
+        turn, shift = self.turn[..., None].astype(np.complex64), self.shift[..., None].astype(np.complex64)
+        return np.asarray(turn * places.astype(np.complex64) + shift, np.complex64)
 
 
-def steady(footage: FaceFootage) -> Steady:
-    """Find where the face is; the squares of the footage may jump, the face may not."""
+def steady(footage: FaceFootage, sigma: float = STEADY) -> Steady:
+    """Find where the face is; the squares of the footage may jump, the face may not.
+
+    Args:
+        footage: of at least one picture.
+        sigma: frames, the standard deviation of the average over time.
+    """
     scale = footage.squares[:, 2:] / footage.pictures.shape[2]
     corner = footage.squares[:, :1] + 1j * footage.squares[:, 1:2]
     seen = (as_complex(footage.points) + 0.5 + 0.5j) * scale + corner
-    smooth = gaussian_filter1d(seen, _STEADY, axis=0, mode="nearest")
+    smooth = gaussian_filter1d(seen, sigma, axis=0, mode="nearest")
     stable = smooth[:, MOUTH_ALIGNMENT_POINTS]
     turn, shift = similarity(np.stack([stable.real, stable.imag], axis=-1), ALIGNED_AT)
     return Steady(turn * scale, turn * ((0.5 + 0.5j) * scale + corner) + shift, turn * smooth + shift)
@@ -69,28 +76,30 @@ class Outline:
     centre: NDArray[np.complex128]
     radii: NDArray[np.float64]
 
-    def __getitem__(self, span: slice) -> "Outline":
+    def __getitem__(self, span: slice | NDArray[np.int64]) -> "Outline":
+        """The pictures of `span`."""
         return Outline(self.centre[span], self.radii[span])
 
     def scaled(self, factor: float | NDArray[np.floating]) -> "Outline":
         """The line at `factor` times the distance; a number, or one for each direction."""
         return replace(self, radii=self.radii * factor)
 
-    def mask(self, grid: NDArray[np.complex128], feather: float) -> NDArray[np.float32]:
+    def mask(self, grid: NDArray[np.complex64], feather: float) -> NDArray[np.float32]:
         """Return float32 [T, S, S]: 0 outside, rising to 1 over `feather` of the way to the centre.
 
         Args:
-            grid: complex [T, S, S], `Steady.grid` of the same pictures.
+            grid: complex64 [T, S, S], `Steady.grid` of the same pictures.
             feather: above 0, at most 1.
         """
-        from_centre = grid - self.centre[..., None]
-        where = np.angle(from_centre) * (DIRECTIONS / (2 * np.pi)) % DIRECTIONS
-        low = where.astype(np.int64) % DIRECTIONS
-        part = where - np.floor(where)
-        rows = np.arange(len(grid))[:, None, None]
-        there = self.radii[rows, low] * (1 - part) + self.radii[rows, (low + 1) % DIRECTIONS] * part
-        depth = np.clip((1 - np.abs(from_centre) / there) / feather, 0, 1)
-        return (depth * depth * (3 - 2 * depth)).astype(np.float32)  # smooth at both ends
+        from_centre = grid - self.centre[..., None].astype(np.complex64)
+        where = np.angle(from_centre) * np.float32(DIRECTIONS / (2 * np.pi))
+        low = np.floor(where)
+        part = where - low
+        index = low.astype(np.int64) % DIRECTIONS + DIRECTIONS * np.arange(len(grid))[:, None, None]
+        radii = self.radii.astype(np.float32)
+        here, after = radii.ravel()[index], np.roll(radii, -1, axis=1).ravel()[index]
+        depth = ((1 - np.abs(from_centre) / (here + part * (after - here))) / np.float32(feather)).clip(0, 1)
+        return np.asarray(depth * depth * (3 - 2 * depth), np.float32)  # smooth at both ends
 
 
 def around(points: NDArray[np.complex128]) -> Outline:

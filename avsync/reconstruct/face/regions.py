@@ -14,8 +14,8 @@ Points = NDArray[np.complex128]
 # The 68 points end at the brows. A forehead up to the hair is about as high as the nose is long; half of it is skin on
 # every face, whatever the hair.
 _FOREHEAD = 0.5
-# How much of a hull is used: around the lips some skin, of the jaw what is surely not the background.
-_LIPS, _JAW = 1.5, 0.97
+# How much of a hull is used: of the jaw what is surely not the background.
+_LIPS, _FEATURES, _JAW = 1.25, 1.1, 0.97
 
 
 def outline_of(region: Region, points: Points) -> Outline:
@@ -24,8 +24,9 @@ def outline_of(region: Region, points: Points) -> Outline:
 
 
 def _mouth(points: Points) -> Outline:
-    """The lips and the skin around them."""
-    return around(points[:, LIPS]).scaled(_LIPS)
+    """The lips, and the skin halfway to the nose and to the chin."""
+    halfway = (points[:, [33, 8]] + points[:, [51, 57]]) / 2
+    return around(np.concatenate([points[:, LIPS], halfway], axis=1)).scaled(_LIPS)
 
 
 def _lower_face(points: Points) -> Outline:
@@ -35,7 +36,7 @@ def _lower_face(points: Points) -> Outline:
 
 def _face(points: Points) -> Outline:
     """Brows, eyes, nose and mouth, without cheeks and chin."""
-    return around(points[:, 17:68]).scaled(1.1)
+    return around(points[:, 17:68]).scaled(_FEATURES)
 
 
 def _hull(points: Points) -> Outline:

@@ -46,6 +46,35 @@ FACE_RECONSTRUCTIONS: dict[str, FaceReconstruction] = {
     kind.name: kind
     for kind in (
         FaceReconstruction("self_blended", "blend", ".self_blended:self_blended", "Shiohara & Yamasaki, CVPR 2022"),
+        FaceReconstruction(
+            "low_resolution", "resolution", ".low_resolution:low_resolution", "made small and large again"
+        ),
+        FaceReconstruction(
+            "carried_texture",
+            "texture",
+            ".carried_texture:carried_texture",
+            "the skin of one picture, carried by landmarks (Bookstein 1989)",
+            frames=2,
+        ),
+        FaceReconstruction("smoothed", "time", ".over_time:smoothed", "averaged over neighbouring pictures", frames=2),
+        FaceReconstruction(
+            "interpolated",
+            "time",
+            ".over_time:interpolated",
+            "one of two to four pictures kept, morphs between",
+            frames=3,
+        ),
+        FaceReconstruction(
+            "flicker", "time", ".over_time:flicker", "light and place of each picture changed", frames=2
+        ),
+        FaceReconstruction(
+            "retimed_mouth",
+            "timing",
+            ".retimed_mouth:retimed_mouth",
+            "the mouth of the same words, up to 0.3 s earlier or later",
+            ("mouth", "lower_face"),
+            frames=10,
+        ),
     )
 }
 
@@ -71,9 +100,9 @@ def load_face_reconstruction(name: str, device: str = "cpu") -> RebuildFace:
     kind, _, source = name.partition(":")
     function: RebuildFace
     if kind in NETWORKS and source:
-        function = _imported(NETWORKS[kind])(source, device)
+        function = imported(NETWORKS[kind])(source, device)
     else:
-        function = _imported(described(name).function)
+        function = imported(described(name).function)
     return function
 
 
@@ -108,6 +137,7 @@ def described(name: str) -> FaceReconstruction:
     return FACE_RECONSTRUCTIONS[name]
 
 
-def _imported(function: str) -> Any:
+def imported(function: str) -> Any:
+    """Return "module:function"; a module that begins with a dot is one of this package."""
     module, _, name = function.partition(":")
     return getattr(import_module(module, __package__), name)
