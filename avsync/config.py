@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 LOGGERS = ("csv", "tensorboard", "wandb")
+STRATEGIES = ("auto", "ddp")
 
 
 @dataclass(frozen=True)
@@ -10,7 +11,8 @@ class DataConfig:
     """Where the clips are and which of them to use.
 
     Attributes:
-        root: folder of a data set of real video (VoxCeleb2 layout), or of real speech by speaker.
+        root: folder of a data set of real video (VoxCeleb2 layout), or of real speech by speaker; or tar files of
+            `avsync pack`, such as shards/{000000..000041}.tar.
         dataset: name of the data set; empty: it is detected from the folder.
         cache: folder of what is computed from the recordings; kept between runs.
         exclude: globs of speakers to leave out, for example for their licence.
@@ -100,11 +102,30 @@ class RunConfig:
 
 
 @dataclass(frozen=True)
-class SegmentsConfig(RunConfig):
+class DevicesConfig(RunConfig):
+    """Training on one or several devices of one machine.
+
+    Attributes:
+        devices: GPUs, or processes on a machine without a GPU. Each takes a batch of its own at every step: two devices
+            learn what one learns from batches twice as large.
+        strategy: how devices work together: auto, or ddp (DistributedDataParallel), which auto takes for several.
+    """
+
+    devices: int = 1
+    strategy: str = "auto"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.devices < 1 or self.strategy not in STRATEGIES:
+            raise ValueError(f"trainer.devices must be 1 or more, trainer.strategy {' or '.join(STRATEGIES)}")
+
+
+@dataclass(frozen=True)
+class SegmentsConfig(DevicesConfig):
     """Training on one random segment of every clip per epoch.
 
     Attributes:
-        batch_size: segments per step, a multiple of `per_speaker`.
+        batch_size: segments per step and device, a multiple of `per_speaker`.
         per_speaker: segments of one speaker in a row; each lip frame must find its speech among all of theirs.
         speaker_power: speakers are drawn in proportion to their number of clips to this power, so that one with many
             clips does not drown the others; 1 draws clips alike, 0 draws speakers alike.
@@ -131,11 +152,11 @@ class SegmentsConfig(RunConfig):
 
 
 @dataclass(frozen=True)
-class FramesConfig(RunConfig):
+class FramesConfig(DevicesConfig):
     """Training on all frames of all clips.
 
     Attributes:
-        frames: frames per step.
+        frames: frames per step and device.
     """
 
     epochs: int = 100

@@ -156,7 +156,7 @@ class TestTrain:
             "left_out": 0,
         }
         small = {"epochs": 2, "batch_size": 2, "per_speaker": 2, "speaker_power": 0.5, "segment": 16, "seed": 0}
-        assert notes["config"]["trainer"] == small
+        assert notes["config"]["trainer"] == {**small, "devices": 1}
         assert set(notes["metrics"]) == {"retrieval", "swap_auc"}
         assert str(path.parent) not in path.with_suffix(".json").read_text()
         assert capfd.readouterr() == ("", "")

@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Generator, Tensor
 
 from avsync.align.contrastive import Contrastive
+from avsync.align.devices import mean_over_devices
 from avsync.align.lattice import TAU, lattice, mean_over_time
 from avsync.align.losses import SPOKEN, info_nce
 from avsync.align.schedule import one_cycle
@@ -53,9 +54,10 @@ class ContrastiveModule(LightningModule):
     def seeded(self) -> Generator:
         """Return the generator of this step's augmentation, and seed torch's own generator, which dropout uses.
 
-        Both are seeded at every step, so a resumed training continues exactly as an uninterrupted one.
+        Both are seeded at every step, so a resumed training continues exactly as an uninterrupted one. Devices that
+        train together draw different numbers.
         """
-        seed = mixed_seed(self._seed, self.global_step)
+        seed = mixed_seed(self._seed, self.global_step, *([self.global_rank] if self.global_rank else []))
         torch.manual_seed(seed)
         return torch.Generator(self.device).manual_seed(seed)
 
@@ -66,8 +68,8 @@ class ContrastiveModule(LightningModule):
         """
         count = len(speech_share)
         lips, speech, share = map(self._joined, (lip_features, speech_features, speech_share))
-        loss = info_nce(lips, speech, self.model.temperature, share)
-        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=count)
+        loss = mean_over_devices(info_nce(lips, speech, self.model.temperature, share), share.sum())
+        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=count, sync_dist=True)
         self.log("temperature", self.model.temperature, on_step=False, on_epoch=True, batch_size=count)
         return loss
 

@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+import torch
 from lightning import LightningDataModule
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from avsync.config import SegmentsConfig
 from avsync.datasets.record import ClipRecord
+from avsync.errors import UsageError
 
 # Validation uses at most this many clips, evenly spaced in the list.
 _MAX_VALIDATION = 400
@@ -70,13 +72,19 @@ class SegmentData(LightningDataModule, ABC):
         speakers = [clip.record.speaker for clip in self._train]
         order = draw_by_speaker(speakers, config.per_speaker, config.speaker_power, np.random.default_rng(seed))
         segments = self.segments([self._train[index] for index in order], seed)
+        own = places(len(order), config.batch_size, self.trainer.global_rank, self.trainer.world_size)
         whole_batches = len(order) >= config.batch_size
-        return DataLoader(segments, config.batch_size, drop_last=whole_batches, num_workers=config.num_workers)
+        return self._loader(segments, batch_size=config.batch_size, sampler=own, drop_last=whole_batches)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """The validation clips, one by one."""
         clips = _WholeClips(self._validation, self.whole)
-        return DataLoader(clips, batch_size=None, collate_fn=_unchanged, num_workers=self._config.num_workers)
+        return self._loader(clips, batch_size=None, collate_fn=_unchanged)
+
+    def _loader(self, clips: Dataset[Any], **options: Any) -> DataLoader[Any]:
+        """A loader; for a GPU it puts batches into memory that is copied while the GPU works."""
+        workers = self._config.num_workers
+        return DataLoader(clips, num_workers=workers, pin_memory=torch.cuda.is_available(), **options)
 
 
 class _WholeClips(Dataset[Any]):
@@ -105,10 +113,36 @@ def draw_by_speaker(speakers: Sequence[str], per_speaker: int, power: float, rng
     """
     names, speaker, count = np.unique(np.array(speakers), return_inverse=True, return_counts=True)
     share = count**power / (count**power).sum()
-    own = [np.flatnonzero(speaker == index) for index in range(len(names))]
+    own = np.split(np.argsort(speaker, kind="stable"), np.cumsum(count)[:-1])
     runs = rng.choice(len(names), max(1, round(len(speakers) / per_speaker)), p=share)
     drawn = [rng.choice(own[run], per_speaker, replace=len(own[run]) < per_speaker) for run in runs]
     return [int(index) for run in drawn for index in run]
+
+
+def places(count: int, batch_size: int, rank: int, devices: int) -> list[int]:
+    """Return which of an epoch's segments a device takes: its part of every batch of all devices.
+
+    Device 0 takes the first `batch_size` segments of a batch of all devices, device 1 the next ones, and so on.
+
+    Args:
+        count: segments of the epoch. Of several devices none takes those that fill no batch of all.
+        batch_size: segments per step and device.
+        rank: of the device, from 0.
+        devices: that train together.
+
+    Raises:
+        UsageError: there are too few segments for one batch of all devices.
+    """
+    if devices == 1:
+        return list(range(count))
+    batches = count // (devices * batch_size)
+    if not batches:
+        raise UsageError(
+            f"{count} segments are too few for {devices} devices with trainer.batch_size={batch_size} each; "
+            "lower one of the two"
+        )
+    dealt = np.arange(batches * devices * batch_size).reshape(batches, devices, batch_size)
+    return [int(place) for place in dealt[:, rank].ravel()]
 
 
 def mixed_seed(*numbers: int) -> int:

@@ -18,7 +18,9 @@ def train(
     try:
         from avsync.train import train as run
         from avsync.train.config import load_config
+        from avsync.train.ranks import follow
 
+        follow()
         path = run(load_config(config, overrides or []))
     except ModuleNotFoundError as error:
         raise UsageError(f"training needs the package '{error.name}': pip install 'avsync[train,ssl]'") from error

@@ -36,6 +36,19 @@ def training_records(root: Path, exclude: Sequence[str] = (), dataset: str | Non
     mixed = {name.lower() for known in DATASETS.values() for name in known.mixed}
     if inside := next((record for record in records if _is_below(record, mixed)), None):
         raise UsageError(f"{inside.path}: lies in a data set with fakes; {_REAL_ONLY}")
+    return without_speakers(records, exclude)
+
+
+def without_speakers(records: Sequence[ClipRecord], exclude: Sequence[str]) -> list[ClipRecord]:
+    """Return the clips of the other speakers.
+
+    Args:
+        records: all clips.
+        exclude: globs of speakers.
+
+    Raises:
+        UsageError: a glob that matches no speaker, or no clip is left.
+    """
     excluded = _matching(records, exclude, "data.exclude")
     kept = [record for record in records if record.speaker not in excluded]
     if not kept:

@@ -84,6 +84,11 @@ class StoredClip:
         """The length."""
         return self.frames() / FPS
 
+    @property
+    def speech_seconds(self) -> float:
+        """The sum of its speech shares; they are read."""
+        return float(self.read("speech_share").sum()) / FPS
+
     def frames(self) -> int:
         """T, the number of frames."""
         return self.core[1] - self.core[0]

@@ -16,7 +16,7 @@ from avsync.train.config import TrainingConfig
 from avsync.train.split import Split
 
 # Settings of `trainer` that do not change the weights.
-_WITHOUT_EFFECT = ("output_dir", "resume", "loggers", "num_workers")
+_WITHOUT_EFFECT = ("output_dir", "resume", "loggers", "num_workers", "strategy")
 
 
 def effective_config(config: TrainingConfig, inputs: str, clips: Split[Any]) -> dict[str, Any]:
@@ -48,8 +48,8 @@ def provenance(
     """
     return {
         "data": {
-            "name": Path(data.root).resolve().name,
-            "licence": data.licence,
+            "name": clips.name or Path(data.root).resolve().name,
+            "licence": data.licence or clips.licence,
             "excluded_speakers": list(data.exclude),
             "trained_on": sorted({clip.speaker for clip in clips.training}),  # calibration leaves them out
             "clips": len(clips.training),

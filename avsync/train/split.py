@@ -26,8 +26,16 @@ M = TypeVar("M", bound=Material)
 
 @dataclass(frozen=True)
 class Split(Generic[M]):
-    """Recordings to train on, recordings of other speakers to validate on, and the number that cannot be used."""
+    """What a training learns from.
+
+    Attributes:
+        training, validation: recordings to train on, and recordings of other speakers.
+        left_out: number of recordings that cannot be used.
+        name, licence: of the data, where the data themselves say so.
+    """
 
     training: Sequence[M]
     validation: Sequence[M]
     left_out: int
+    name: str = ""
+    licence: str = ""

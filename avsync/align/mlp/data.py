@@ -76,8 +76,10 @@ class MLPData(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """This epoch's batches; for a trainer with `reload_dataloaders_every_n_epochs=1`."""
         assert self.trainer is not None
+        rank, devices = self.trainer.global_rank, self.trainer.world_size
         order = np.random.default_rng((self._config.seed, self.trainer.current_epoch)).permutation(len(self._train))
-        return _loader(cut([self._train[index] for index in order.tolist()], self._config.frames))
+        batches = cut([self._train[index] for index in order.tolist()], devices * self._config.frames)
+        return _loader([part for batch in batches if (part := part_of(batch, rank, devices))])
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """The validation clips, one by one."""
@@ -105,8 +107,25 @@ def cut(clips: Sequence[FrameRange], size: int) -> list[list[FrameRange]]:
     return batches
 
 
+def part_of(batch: Sequence[FrameRange], rank: int, devices: int) -> list[FrameRange]:
+    """The frames of a batch that a device takes: each takes as many in a row, one more or less where it must be.
+
+    Empty for every device if there are fewer frames than devices: all take as many steps.
+    """
+    count = sum(part.stop - part.start for part in batch)
+    first, last = (count * edge // devices for edge in (rank, rank + 1))
+    parts, at = list[FrameRange](), 0
+    for part in batch if count >= devices else ():
+        start, stop = (min(max(edge - at + part.start, part.start), part.stop) for edge in (first, last))
+        if start < stop:
+            parts.append(part._replace(start=start, stop=stop))
+        at += part.stop - part.start
+    return parts
+
+
 def _loader(batches: Sequence[Sequence[FrameRange]]) -> DataLoader[Batch]:
-    return DataLoader(Frames(batches), batch_size=None)  # no worker processes: reading is fast compared with a step
+    # No worker processes: reading is fast compared with a step.
+    return DataLoader(Frames(batches), batch_size=None, pin_memory=torch.cuda.is_available())
 
 
 def _read(part: FrameRange) -> tuple[Tensor, Tensor, Tensor, Tensor]:

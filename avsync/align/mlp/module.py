@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from avsync.align.devices import mean_over_devices
 from avsync.align.lattice import TAU
 from avsync.align.losses import SPOKEN, misalignment
 from avsync.align.mlp.data import Batch
@@ -34,8 +35,8 @@ class MLPModule(LightningModule):
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """Return the loss of one batch of frames."""
-        loss = self.model.loss(*batch)
-        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(batch.lips))
+        loss, count = mean_over_devices(self.model.loss(*batch), batch.speech_share.sum()), len(batch.lips)
+        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=count, sync_dist=True)
         return loss
 
     def on_validation_epoch_start(self) -> None:
