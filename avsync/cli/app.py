@@ -37,10 +37,11 @@ def app(
     from avsync.app.folder import private_folder
     from avsync.isolation import IsolatedDetector
 
-    options = {"weights": weights, "checks": checks, "level": level}
     with (
         private_folder() as folder,
-        IsolatedDetector(jobs=jobs, timeout=timeout, max_memory=max_memory, **options) as detector,
+        IsolatedDetector(
+            jobs=jobs, timeout=timeout, max_memory=max_memory, weights=weights, checks=checks, level=level
+        ) as detector,
     ):
         try:
             from avsync.app.serve import Settings, serve

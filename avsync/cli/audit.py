@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from avsync.cli.clips import Fake, Real, Root, Split, chosen_clips
-from avsync.cli.options import Dataset
+from avsync.cli.options import Dataset, Engine, MaxMemory, Timeout
 from avsync.progress import counting
 
 
@@ -24,6 +24,9 @@ def audit(
         Path, typer.Option(metavar="DIR", help="Where facts and the page are kept; run again to continue after a stop.")
     ] = Path("audit"),
     jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Files measured side by side.")] = 2,
+    engine: Engine = None,
+    timeout: Timeout = None,
+    max_memory: MaxMemory = 4096,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Find what separates real from fake in a data set without a look at what it shows: silence, length, codec, …
@@ -33,6 +36,7 @@ def audit(
     """
     import json
 
+    from avsync.engine import MB, Limits, open_engine
     from avsync.evaluate import print_tables
     from avsync.evaluate.audit import audit as run
 
@@ -42,7 +46,15 @@ def audit(
 
         load_face_detector(faces)  # in this process a missing package is one line, in a worker it would be many
     with counting("auditing") as on_progress:
-        found = run(records, output, faces=faces, jobs=jobs, on_progress=on_progress)
+        found = run(
+            records,
+            output,
+            faces=faces,
+            jobs=jobs,
+            engine=open_engine(engine or "local"),
+            limits=Limits(timeout, max_memory * MB),
+            on_progress=on_progress,
+        )
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))
         return

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from avsync.checks.methods import METHODS, Method, chosen_methods, with_backbone
+from avsync.cli.judging import Side, judging
 from avsync.cli.printer import telling
 from avsync.errors import UsageError
 from avsync.progress import counting
 
 if TYPE_CHECKING:
     from avsync.datasets import ClipRecord
-    from avsync.detector import Detector
-    from avsync.evaluate import Settings
     from avsync.evaluate.plots import Judged
     from avsync.evaluate.protocols.common import Scored
     from avsync.evaluate.protocols.interface import Summary
@@ -89,14 +88,6 @@ def draw(figures: Figures, records: "Sequence[ClipRecord]", folder: Path) -> Non
     typer.echo(f"{folder}: {drawn}")
 
 
-def settings_of(detector: "Detector", options: Mapping[str, Any]) -> "Settings":
-    """Return what makes the verdicts of a detector comparable; `options` are those that it was made with."""
-    from avsync.evaluate import Settings
-
-    made_with = (options["trim"], options["faces"], options["level"], detector.calibration_sha256)
-    return Settings(detector.model, detector.weights_sha256, detector.checks, *made_with)
-
-
 class Comparing:
     """Several methods, checked before any clip is judged.
 
@@ -128,9 +119,15 @@ class Comparing:
         if self._features is not None and not any(method.backbone for method in self._methods):
             raise UsageError("--features: no method of --methods reads a backbone")
         for method in self._methods:  # before hours of work
-            self._open(method, None)
+            try:
+                with judging(self._options(method, None), None):
+                    pass
+            except UsageError as error:
+                raise UsageError(f"{method.name}: {error}") from error
 
-    def run(self, records: "list[ClipRecord]", output: Path, *, quiet: bool, verbose: bool) -> Figures:
+    def run(
+        self, records: "list[ClipRecord]", output: Path, side: Side | None, *, quiet: bool, verbose: bool
+    ) -> Figures:
         """Judge the clips by every method, each in its folder below `output`, and compare them.
 
         `comparison.json` in `output` has the figures too.
@@ -144,12 +141,14 @@ class Comparing:
         verdicts: dict[str, dict[str, StoredVerdict]] = {}
         summaries: dict[str, Summary] = {}
         for method in self._methods:
-            detector, settings = self._open(method, stores.get(method.backbone))
-            judge = telling(detector.score) if verbose else detector.score
             folder = output / method.name
-            with counting(method.name, quiet=quiet or verbose) as on_progress:
+            with (
+                judging(self._options(method, stores.get(method.backbone)), side) as (judge, settings),
+                counting(method.name, quiet=quiet or verbose) as on_progress,
+            ):
+                told = telling(judge) if verbose else judge
                 summaries[method.name] = evaluate(
-                    records, judge, folder, settings=settings, protocol=self._protocol, on_progress=on_progress
+                    records, told, folder, settings=settings, protocol=self._protocol, on_progress=on_progress
                 )
             verdicts[method.name] = VerdictFile(folder, settings).read()
         found = compare(records, verdicts)
@@ -158,21 +157,17 @@ class Comparing:
         tables = {f"{name}: {title}": rows for name, of in own.items() for title, rows in of.tables().items()}
         return Figures({**found.tables(), **tables}, [*found.notes(), *_notes(own)], verdicts)
 
-    def _open(self, method: Method, features: Path | None) -> "tuple[Detector, Settings]":
-        from avsync.detector import Detector
+    def _options(self, method: Method, features: Path | None) -> dict[str, Any]:
+        """Those of the detector of a method."""
         from avsync.weights import find
         from avsync.weights.catalogue import AVHALIGN
 
-        options = {**self._shared, **method.options}
+        options = {**self._shared, **method.options, "features": features}
         if not (method.backbone or "weights" in method.options):
             options["trim"] = self._own_trim
-        try:
-            if method.weights:
-                options["weights"] = find(method.weights, AVHALIGN)
-            detector = Detector(**options, features=features)
-        except UsageError as error:
-            raise UsageError(f"{method.name}: {error}") from error
-        return detector, settings_of(detector, options)
+        if method.weights:
+            options["weights"] = find(method.weights, AVHALIGN)
+        return options
 
     def _extract(self, records: "list[ClipRecord]", folder: Path, *, quiet: bool) -> dict[str | None, Path]:
         """By backbone, the folder of its features: those given, or made once where several methods read them."""

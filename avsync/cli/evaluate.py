@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from avsync.cli.clips import Fake, Real, Root, Split, chosen_clips
-from avsync.cli.comparison import Comparing, Figures, Methods, Plots, draw, places, settings_of, write_tables
+from avsync.cli.comparison import Comparing, Figures, Methods, Plots, draw, places, write_tables
+from avsync.cli.judging import Side, judging, side_by_side
 from avsync.cli.options import (
     Backbone,
     Checks,
     Dataset,
     Device,
+    Engine,
     Faces,
     Features,
     Level,
+    MaxMemory,
     Quiet,
     Reading,
+    Timeout,
     Verbose,
     Weights,
 )
@@ -51,6 +55,9 @@ def evaluate(
     robustness: Robustness = None,
     limit: Limit = None,
     jobs: CopyJobs = None,
+    engine: Engine = None,
+    timeout: Timeout = None,
+    max_memory: MaxMemory = 4096,
     keep_copies: KeepCopies = False,
     weights: Weights = None,
     checks: Checks = None,
@@ -66,7 +73,6 @@ def evaluate(
 ) -> None:
     """Measure how well fakes, of video or of speech alone, are told from real clips."""
     from avsync.datasets import with_role
-    from avsync.detector import Detector
     from avsync.evaluate import default_protocol, print_tables
     from avsync.evaluate import evaluate as run
     from avsync.evaluate.plots import need_matplotlib
@@ -79,6 +85,7 @@ def evaluate(
         raise UsageError("--robustness is of one method: leave --methods out")
     if plots is not None:
         need_matplotlib()  # before hours of work
+    side = side_by_side(engine, jobs, timeout, max_memory)
     chosen = choose(protocol, role, trim)
     folder, table = places(output)
     records = with_role(chosen_clips(root, dataset, split, real, fake), chosen.role)
@@ -103,13 +110,14 @@ def evaluate(
             typer.echo("No clip has a picture: --protocol speech.")
     if methods is not None:
         comparing = Comparing(methods, options, own_trim=chosen.own_trim, protocol=protocol, own_tables=own_tables)
-        figures = comparing.run(records, folder, quiet=quiet, verbose=verbose)
+        figures = comparing.run(records, folder, side, quiet=quiet, verbose=verbose)
     else:
-        detector = Detector(**options)
-        settings = settings_of(detector, options)
-        judge = telling(detector.score) if verbose else detector.score
-        with counting("evaluating", quiet=quiet or verbose) as on_progress:
-            summary = run(records, judge, folder, settings=settings, protocol=protocol, on_progress=on_progress)
+        with (
+            judging(options, side) as (judge, settings),
+            counting("evaluating", quiet=quiet or verbose) as on_progress,
+        ):
+            told = telling(judge) if verbose else judge
+            summary = run(records, told, folder, settings=settings, protocol=protocol, on_progress=on_progress)
         verdicts = {} if plots is None else {"verdict": VerdictFile(folder, settings).read()}
         figures = Figures(summary.tables(), summary.notes(), verdicts)
     print_tables(figures.tables, figures.notes)
@@ -123,7 +131,7 @@ def evaluate(
             settings,
             robustness,
             options,
-            jobs=jobs or 1,
+            side=side or Side("local", 1, timeout, max_memory),
             keep_copies=keep_copies,
             quiet=quiet or verbose,
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avsync.cli.options import Dataset, Device, Faces, Quiet, Trim
+from avsync.cli.options import Dataset, Device, Engine, Faces, MaxMemory, Quiet, Timeout, Trim
 from avsync.errors import UsageError
 from avsync.progress import counting
 
@@ -21,6 +21,12 @@ def extract(
         ".cache/features"
     ),
     workers: Annotated[int, typer.Option(min=1, help="Processes that decode and find faces.")] = 2,
+    engine: Engine = None,
+    encoders: Annotated[
+        int, typer.Option(min=1, help="With --engine ray: processes that encode, each with a GPU if --device is one.")
+    ] = 1,
+    timeout: Timeout = None,
+    max_memory: MaxMemory = 4096,
     shard: Annotated[
         str, typer.Option(metavar="I/N", help="Only part I of N of the clips. Parts may share the folder.")
     ] = "1/1",
@@ -36,15 +42,32 @@ def extract(
     """Make the features of clips once, for train, calibrate, evaluate and score."""
     from avsync.datasets import open_dataset
     from avsync.encoders.registry import choose_device, load_backbone
+    from avsync.engine import MB, Limits, open_engine
     from avsync.face import load_face_detector
     from avsync.features import FeatureStore
     from avsync.features.extract import extract as run
+    from avsync.features.stages import encode_away, encode_here
 
     records = _part([record for root in roots for record in open_dataset(root, dataset)], shard)
-    encoders, detector = load_backbone(backbone, choose_device(device)), load_face_detector(faces)
-    store = FeatureStore(output, encoders.key, trim, detector.key, whole=whole)
+    on_cluster = engine not in (None, "local")
+    # Of a cluster's GPUs this machine may have none; here the backbone only tells its key.
+    encoding = load_backbone(backbone, choose_device("cpu" if on_cluster else device))
+    detector = load_face_detector(faces)
+    store = FeatureStore(output, encoding.key, trim, detector.key, whole=whole)
+    where = open_engine(engine or "local")
+    encode = encode_away(backbone, device, where, encoders) if on_cluster else encode_here(encoding)
     with counting("extracting", quiet=quiet) as on_progress:
-        kept = run(records, encoders, store, faces=detector, workers=workers, on_progress=on_progress)
+        kept = run(
+            records,
+            encoding,
+            store,
+            faces=detector,
+            workers=workers,
+            engine=where,
+            limits=Limits(timeout, max_memory * MB),
+            encode=encode,
+            on_progress=on_progress,
+        )
     print(f"{store.folder}: features of {len(kept)} of {len(records)} clips")
 
 

@@ -67,6 +67,15 @@ Timeout = Annotated[
 MaxMemory = Annotated[
     int, typer.Option(metavar="MB", help="Memory that a job may take; beyond, its file is refused (out_of_memory).")
 ]
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="NAME",
+        help="Where the work is done: local (default), ray (the cluster that RAY_ADDRESS names or that runs here, or a "
+        "new one on this machine), or ray://HOST:PORT.",
+    ),
+]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Show no progress, and of files only those that cannot be judged.")
 ]

@@ -1,7 +1,7 @@
 """What is printed of verdicts, by the options of the command line."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from avsync.errors import UsageError
 
 if TYPE_CHECKING:
-    from avsync.evaluate.run import Judge
+    from avsync.evaluate.run import Judge, JudgeEach
     from avsync.isolation import IsolatedDetector
     from avsync.score.verdict import Verdict
 
@@ -24,17 +24,36 @@ def refuse_both(*, quiet: bool, verbose: bool) -> None:
         raise UsageError("--quiet and --verbose: choose one of them")
 
 
-def telling(judge: "Judge") -> "Judge":
+def telling(judge: "Judge | JudgeEach") -> "Judge | JudgeEach":
     """Return a judge that also prints each verdict, with its details, to standard error."""
-    from avsync.report import print_details, print_verdict
+    if not callable(judge):
+        return _TellingEach(judge)
 
     def told(path: Path, *, audio: Path | None = None) -> "Verdict":
         verdict = judge(path, audio=audio)
-        print_verdict(verdict, sys.stderr)
-        print_details(verdict, file=sys.stderr)
+        _tell(verdict)
         return verdict
 
     return told
+
+
+class _TellingEach:
+    """Prints verdicts as they come (`JudgeEach`)."""
+
+    def __init__(self, judge: "JudgeEach") -> None:
+        self._judge = judge
+
+    def score_each(self, paths: Sequence[Path], *, audio: Sequence[Path | None]) -> "Iterator[tuple[int, Verdict]]":
+        for place, verdict in self._judge.score_each(paths, audio=audio):
+            _tell(verdict)
+            yield place, verdict
+
+
+def _tell(verdict: "Verdict") -> None:
+    from avsync.report import print_details, print_verdict
+
+    print_verdict(verdict, sys.stderr)
+    print_details(verdict, file=sys.stderr)
 
 
 class VerdictPrinter:

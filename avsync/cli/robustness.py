@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from avsync.cli.judging import Side
 from avsync.errors import UsageError
 from avsync.progress import counting
 
@@ -29,7 +30,8 @@ CopyJobs = Annotated[
     typer.Option(
         "--jobs",
         metavar="N",
-        help="With --robustness: copies made and judged side by side; each job loads the model. Default: 1.",
+        help="Clips, and with --robustness copies, judged side by side, each in a process with limits; each job loads "
+        "the model. Default: one after another in this process; copies in one process.",
     ),
 ]
 KeepCopies = Annotated[
@@ -47,8 +49,8 @@ def check_options(robustness: str | None, jobs: int | None, features: Path | Non
     Raises:
         UsageError: they are such.
     """
-    if robustness is None and (jobs is not None or keep_copies):
-        raise UsageError("--jobs and --keep-copies go with --robustness")
+    if robustness is None and keep_copies:
+        raise UsageError("--keep-copies goes with --robustness")
     if robustness is not None and features is not None:
         raise UsageError("--features holds those of the clips, not of their copies: leave it out with --robustness")
     if jobs is not None and jobs < 1:
@@ -62,7 +64,7 @@ def print_robustness(
     suite: str,
     options: dict[str, Any],
     *,
-    jobs: int,
+    side: Side,
     keep_copies: bool,
     quiet: bool,
 ) -> None:
@@ -74,18 +76,22 @@ def print_robustness(
         settings: what the verdicts there were made with.
         suite: "quick" or "full".
         options: those of the detector.
-        jobs: copies made and judged side by side.
+        side: how copies are made and judged side by side.
         keep_copies: leave the copies.
         quiet: show no progress.
     """
+    from avsync.engine import MB, Limits, open_engine
     from avsync.evaluate import print_tables
     from avsync.evaluate.results import VerdictFile
     from avsync.evaluate.robustness import measure_robustness
     from avsync.isolation import IsolatedDetector
 
     before = VerdictFile(output, settings).read()
+    engine, limits = open_engine(side.engine), Limits(side.timeout, side.max_memory * MB)
     with (
-        IsolatedDetector(jobs=jobs, **options) as detector,
+        IsolatedDetector(
+            jobs=side.jobs, timeout=side.timeout, max_memory=side.max_memory, engine=engine, **options
+        ) as detector,
         counting("manipulating", quiet=quiet) as on_progress,
     ):
         summary = measure_robustness(
@@ -95,7 +101,9 @@ def print_robustness(
             output,
             settings=settings,
             suite=suite,
-            jobs=jobs,
+            jobs=side.jobs,
+            engine=engine,
+            limits=limits,
             keep_copies=keep_copies,
             on_progress=on_progress,
         )

@@ -14,6 +14,7 @@ from avsync.cli.options import (
     Backbone,
     Checks,
     Device,
+    Engine,
     Faces,
     Features,
     Jobs,
@@ -66,6 +67,7 @@ def score(
         ),
     ] = False,
     jobs: Jobs = 1,
+    engine: Engine = None,
     timeout: Timeout = None,
     max_memory: MaxMemory = 4096,
     weights: Weights = None,
@@ -92,10 +94,12 @@ def score(
     printer = VerdictPrinter(
         as_json=as_json, json_lines=json_lines, to_file=output is not None, quiet=quiet, verbose=verbose
     )
+    from avsync.engine import open_engine
     from avsync.isolation import IsolatedDetector
 
     with IsolatedDetector(
         jobs=jobs,
+        engine=open_engine(engine or "local"),
         timeout=timeout,
         max_memory=max_memory,
         weights=weights,

@@ -45,6 +45,7 @@ class RayEngine:
     def __init__(self, address: str | None = None) -> None:
         if not ray.is_initialized():
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that is started here tells nobody
+            os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # on a busy machine 30 s are too few
             try:
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
             except (ConnectionError, RayError, ValueError, TimeoutError) as error:

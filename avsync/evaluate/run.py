@@ -1,6 +1,6 @@
 """Judge every clip of a data set, keep each verdict, and sum them up."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -24,9 +24,16 @@ class Judge(Protocol):
     def __call__(self, path: Path, *, audio: Path | None = None) -> Verdict: ...  # noqa: D102
 
 
+class JudgeEach(Protocol):
+    """Gives verdicts on many files side by side, such as `IsolatedDetector`."""
+
+    def score_each(self, paths: Sequence[Path], *, audio: Sequence[Path | None]) -> Iterator[tuple[int, Verdict]]:
+        """Yield the place of each file and its verdict, as they come."""
+
+
 def evaluate(
     records: Sequence[ClipRecord],
-    judge: Judge,
+    judge: Judge | JudgeEach,
     output: Path,
     *,
     settings: Settings,
@@ -41,7 +48,7 @@ def evaluate(
 
     Args:
         records: the clips; only they are summed up, whatever else the folder holds.
-        judge: gives a verdict on a file.
+        judge: gives a verdict on a file, or on many side by side.
         output: the folder; it is made if there is none.
         settings: what `judge` was made with.
         protocol: how the verdicts are summed up, one of `avsync.evaluate.protocols.PROTOCOLS`; None: the one that
@@ -70,7 +77,7 @@ def default_protocol(records: Sequence[ClipRecord]) -> str:
 
 def _judge_all(
     records: Sequence[ClipRecord],
-    judge: Judge,
+    judge: Judge | JudgeEach,
     store: VerdictFile,
     settings: Settings,
     on_progress: Progress | None,
@@ -82,19 +89,33 @@ def _judge_all(
     report = on_progress or (lambda done, total: None)
     report(len(done), len(clips))
     with store.appending() as add:
-        for record in records:
-            if record.name not in done:
-                clip = clips[record.name]
-                sound = None if record.has_picture else sound_facts(record.path)
-                done[record.name] = StoredVerdict(clip, _judged(record, clip, judge, settings), sound)
-                add(done[record.name])
-                report(len(done), len(clips))
+        missing = [record for record in {one.name: one for one in records}.values() if record.name not in done]
+        there = {record.name for record in missing if clips[record.name]["bytes"] != -1}
+        for record, verdict in _verdicts(missing, there, judge, settings):
+            sound = None if record.has_picture else sound_facts(record.path)
+            done[record.name] = StoredVerdict(clips[record.name], verdict, sound)
+            add(done[record.name])
+            report(len(done), len(clips))
     return {name: done[name] for name in clips}
 
 
-def _judged(record: ClipRecord, clip: dict[str, str | int], judge: Judge, settings: Settings) -> Verdict:
-    if clip["bytes"] != -1:
-        return judge(record.path, audio=record.audio)
+def _verdicts(
+    records: Sequence[ClipRecord], there: Container[str], judge: Judge | JudgeEach, settings: Settings
+) -> Iterator[tuple[ClipRecord, Verdict]]:
+    """Verdicts as they come; `there` has the names of the clips whose files exist."""
+    if callable(judge):
+        for record in records:
+            found = record.name in there
+            yield record, judge(record.path, audio=record.audio) if found else _gone(record, settings)
+        return
+    yield from ((record, _gone(record, settings)) for record in records if record.name not in there)
+    records = [record for record in records if record.name in there]
+    sounds = [record.audio for record in records]
+    for place, verdict in judge.score_each([record.path for record in records], audio=sounds):
+        yield records[place], verdict
+
+
+def _gone(record: ClipRecord, settings: Settings) -> Verdict:
     return Verdict(
         path=str(record.path),
         verdict="cannot_judge",
