@@ -7,7 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avsync.cli import app, audit, calibrate, datasets, demo, doctor, evaluate, explain, extract, score, train, weights
+from avsync.cli import (
+    app,
+    audit,
+    calibrate,
+    datasets,
+    demo,
+    doctor,
+    evaluate,
+    explain,
+    extract,
+    pack,
+    score,
+    stress,
+    train,
+    weights,
+)
 from avsync.cli.internal import INTERNAL, tell
 from avsync.errors import AvsyncError
 from avsync.text import printable
@@ -27,8 +42,8 @@ command_line = typer.Typer(
 # Each verb is a function in the module of its name; importing the functions here would hide the modules.
 for verb in (
     *(score.score, explain.explain, app.app, demo.demo, doctor.doctor),
-    *(evaluate.evaluate, audit.audit, datasets.datasets),
-    *(train.train, calibrate.calibrate, extract.extract),
+    *(evaluate.evaluate, stress.stress, audit.audit, datasets.datasets),
+    *(train.train, calibrate.calibrate, extract.extract, pack.pack),
 ):
     command_line.command()(verb)
 command_line.add_typer(weights.weights_app, name="weights")

@@ -78,6 +78,7 @@ def evaluate(
     from avsync.evaluate.plots import need_matplotlib
     from avsync.evaluate.results import VerdictFile
     from avsync.evaluate.robustness import limited
+    from avsync.stress import USE, stress_root
 
     refuse_both(quiet=quiet, verbose=verbose)
     check_options(robustness, jobs, features, keep_copies=keep_copies)
@@ -120,6 +121,8 @@ def evaluate(
             summary = run(records, told, folder, settings=settings, protocol=protocol, on_progress=on_progress)
         verdicts = {} if plots is None else {"verdict": VerdictFile(folder, settings).read()}
         figures = Figures(summary.tables(), summary.notes(), verdicts)
+    if protocol != "stress" and stress_root((record.path, record.name) for record in records) is not None:
+        figures.notes.append(USE)
     print_tables(figures.tables, figures.notes)
     write_tables(figures, table)
     if plots is not None:

@@ -9,8 +9,8 @@ Protocol = Annotated[
     typer.Option(
         "--protocol",
         metavar="NAME",
-        help="How verdicts are summed up: clips, speech, segments (where clips are fake) or avh-align (as in "
-        "AVH-Align, CVPR 2025). Default: clips; speech for sound alone.",
+        help="How verdicts are summed up: clips, speech, segments (where clips are fake), stress (a set of avsync "
+        "stress) or avh-align (as in AVH-Align, CVPR 2025). Default: clips; speech for sound alone.",
     ),
 ]
 ProtocolRole = Annotated[

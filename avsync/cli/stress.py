@@ -54,8 +54,9 @@ def stress(
     from avsync.encoders.registry import choose_device
     from avsync.evaluate import print_tables
     from avsync.reconstruct.face.registry import identity
-    from avsync.stress import Recipe, Settings, chosen_blendings, chosen_kinds, make_stress_set
-    from avsync.stress.plan import method_of
+    from avsync.stress import Settings
+    from avsync.stress.plan import chosen_blendings, chosen_kinds, method_of
+    from avsync.stress.run import Recipe, make_stress_set
     from avsync.stress.summary import notes, tables
 
     if not 0 < share < 1:

@@ -4,19 +4,6 @@ After Beckmann et al. (IH&MMSec 2023, arXiv 2305.05282), who fooled a detector t
 90 fakes of an autoencoder and careful blending. Here every reconstruction keeps who speaks and what is said.
 """
 
-from avsync.stress.plan import chosen_blendings, chosen_kinds
-from avsync.stress.provenance import USE, Candidate, Settings, StressSet, read_stress_set, stress_root
-from avsync.stress.run import Recipe, make_stress_set
+from avsync.stress.provenance import USE, Candidate, Real, Settings, StressSet, read_stress_set, stress_root
 
-__all__ = [
-    "USE",
-    "Candidate",
-    "Recipe",
-    "Settings",
-    "StressSet",
-    "chosen_blendings",
-    "chosen_kinds",
-    "make_stress_set",
-    "read_stress_set",
-    "stress_root",
-]
+__all__ = ["USE", "Candidate", "Real", "Settings", "StressSet", "read_stress_set", "stress_root"]

@@ -8,7 +8,7 @@ import numpy as np
 from avsync.reconstruct.face import FaceFootage, Rebuilt
 from avsync.reconstruct.face.outline import steady
 from avsync.reconstruct.face.regions import outline_of
-from avsync.stress.measures import Look, Masks, Quality, Series, likeness, look, psnr
+from avsync.stress.measures import HIGHER_IS_BETTER, Look, Masks, Quality, Series, likeness, look, psnr
 from avsync.stress.shot import Shot, pieces
 
 # The masks of real clips: as reconstructions have them, with the middle of the feathers that `rebuild_face` draws.
@@ -62,11 +62,9 @@ def allowed(real: Sequence[Quality], people: Sequence[str], share: float) -> Qua
     weights = np.array([1 / counts[person] for person in people])
 
     def bound(name: str) -> float:
-        higher_is_better = name in ("psnr", "ssim")
         values = np.array([getattr(quality, name) for quality in real])
-        values = values if higher_is_better else np.abs(values)
-        at = 1 - share if higher_is_better else share
-        return float(np.quantile(values, at, weights=weights, method="inverted_cdf"))
+        distance = -values if name in HIGHER_IS_BETTER else np.abs(values)
+        return float(abs(np.quantile(distance, share, weights=weights, method="inverted_cdf")))
 
     return Quality(**{field.name: bound(field.name) for field in fields(Quality)})
 

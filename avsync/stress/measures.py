@@ -62,6 +62,7 @@ class Quality:
         return max(self.shares(bounds).values())
 
 
+HIGHER_IS_BETTER = ("psnr", "ssim")
 _DISTANCES = ("sharpness", "boundary", "jitter", "colour")
 
 

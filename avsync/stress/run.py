@@ -174,7 +174,7 @@ def _candidate(made: StressSet, real: Real, shot: Shot, slot: Slot, tried: int, 
     """Make one reconstruction, and write it if it is good enough."""
     assert made.bounds is not None
     rng = np.random.default_rng([made.settings.seed, slot.number, tried])
-    rebuilt = rebuild_face(shot.footage, slot.kind, rng, blending=slot.blending, device=device)
+    rebuilt = rebuild_face(shot.footage, slot.kind, rng, blending=slot.blending, matched=True, device=device)
     quality = quality_of(shot, rebuilt)
     shares = quality.shares(made.bounds)
     failed = [name for name, share in shares.items() if share > 1]

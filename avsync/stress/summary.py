@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
+from avsync.stress.measures import HIGHER_IS_BETTER
 from avsync.stress.provenance import USE, Candidate, StressSet
 
 _UNITS = {"psnr": " dB", "colour": " ΔE"}
@@ -37,7 +38,7 @@ def notes(made: StressSet) -> list[str]:
     if made.bounds is not None:
         bounds = {name: getattr(made.bounds, name) for name in made.bounds.__slots__}
         told = ", ".join(
-            f"{name} {'≥' if name in ('psnr', 'ssim') else '≤'} {value:.3g}{_UNITS.get(name, '')}"
+            f"{name} {'≥' if name in HIGHER_IS_BETTER else '≤'} {value:.3g}{_UNITS.get(name, '')}"
             for name, value in bounds.items()
         )
         lines.append(f"Allowed: {told}; what {made.settings.share:.0%} of real clips keep against themselves.")
