@@ -2,7 +2,9 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,8 +20,10 @@ from avsync.errors import CannotJudge, UsageError
 from avsync.media import FPS
 from avsync.recording import open_recording
 from avsync.score.calibration import Calibration, Conditions, with_stored
+from avsync.score.frames import moment_scores, propose
 from avsync.score.quantiles import LARGEST
-from avsync.score.windows import can_score, sliding_windows
+from avsync.score.scan import Scan
+from avsync.score.windows import WindowScore, can_score, sliding_windows
 
 # Fewer people than this cannot say what one real recording in twenty looks like. A length of window that fewer people
 # have is left out; windows of that length are compared with the nearest one that is there.
@@ -48,6 +52,13 @@ class Measurement(NamedTuple):
     person: str
     real: Measured
     fakes: list[Measured]
+
+
+class Whole(NamedTuple):
+    """The windows of one clip of a person, by check, of the checks that see more than windows."""
+
+    person: str
+    windows: Mapping[str, Sequence[WindowScore]]
 
 
 Progress = Callable[[int, int], None]
@@ -87,8 +98,9 @@ def calibrate(
     conditions = Conditions(setup.trim, setup.faces.key)
     calibration = Calibration(conditions, {}, {}, {check: model.sha256 for check, model in setup.others.items()})
     groups = _groups(setup.checks)
-    for checks, measured in zip(groups, _measure(records, groups, setup, on_progress), strict=True):
-        calibration = calibration.joined(_fit(measured, checks, conditions, fewest_people or FEWEST_PEOPLE))
+    for checks, (measured, wholes) in zip(groups, _measure(records, groups, setup, on_progress), strict=True):
+        fitted = _fit(measured, checks, conditions, fewest_people or FEWEST_PEOPLE)
+        calibration = calibration.joined(_with_scans(fitted, wholes, checks))
     notes = setup.checkpoint.notes
     kept = with_stored(calibration, notes.get("calibration"))
     save_checkpoint(setup.checkpoint.model, output, {**notes, "calibration": kept})
@@ -110,15 +122,16 @@ def _groups(checks: Sequence[Check]) -> list[list[Check]]:
 
 def _measure(
     records: Sequence[ClipRecord], groups: Sequence[Sequence[Check]], setup: Setup, on_progress: Progress | None
-) -> list[list[Measurement]]:
-    """The windows of each group of checks."""
-    measured: list[list[Measurement]] = [[] for _ in groups]
+) -> list[tuple[list[Measurement], list[Whole]]]:
+    """What each group of checks measured: windows of each length, and clips as a whole."""
+    measured: list[tuple[list[Measurement], list[Whole]]] = [([], []) for _ in groups]
     others = [_Others() for _ in groups]
     for done, record in enumerate(records, 1):
-        for checks, windows, of_others in zip(groups, measured, others, strict=True):
-            found = list(_windows(record, checks, setup, of_others))
+        for checks, (windows, wholes), of_others in zip(groups, measured, others, strict=True):
+            found, whole = _read(record, checks, setup, of_others)
             if all(map(_is_sound, found)):
                 windows += found
+                wholes += whole
             else:
                 _log.warning("%s: left out, its readings are not numbers; check the weights", record.name)
         if on_progress:
@@ -201,20 +214,62 @@ class _Others:
             del last[next(iter(last))]
 
 
-def _windows(record: ClipRecord, checks: Sequence[Check], setup: Setup, others: _Others) -> Iterator[Measurement]:
-    """Every window of every length, half overlapping, of the longest clip of a recording."""
-    first, person = checks[0], record.identity
+def _read(
+    record: ClipRecord, checks: Sequence[Check], setup: Setup, others: _Others
+) -> tuple[list[Measurement], list[Whole]]:
+    """What the checks measure in the longest clip of a recording, if there is one."""
+    clip = _longest_clip(record, checks[0], setup)
+    if clip is None:
+        return [], []
+    return list(_windows(clip, record.identity, checks, others)), [Whole(record.identity, _combined(clip, checks))]
+
+
+def _longest_clip(record: ClipRecord, check: Check, setup: Setup) -> Any | None:
+    """The longest clip of a recording that a check looks at; None if there is none."""
     try:
         recording = open_recording(record.path, record.audio, trim=setup.trim, detector=setup.faces)
         if setup.store is not None:
             setup.store.recall(recording)
-        clip = max(first.clips(recording), key=len, default=None)
+        return max(check.clips(recording), key=len, default=None)
     except CannotJudge as refusal:
         _log.warning("%s: left out, %s", record.name, refusal)
-        return
-    if clip is None:
-        return
-    for length in first.lengths:
+        return None
+
+
+def _combined(clip: Any, checks: Sequence[Check]) -> Mapping[str, Sequence[WindowScore]]:
+    """The windows that a check would score of a clip, with their moments and without arrays."""
+    found = {}
+    for check in checks:
+        try:
+            combined = check.combine([check.measure(window) for window in check.windows(clip)])
+        except CannotJudge:  # a poor view or music: such clips are not scored either
+            continue
+        if combined is not None and any(window.moments is not None for window in combined.windows):
+            found[check.name] = [replace(window, artefacts={}) for window in combined.windows]
+    return found
+
+
+def _with_scans(calibration: Calibration, wholes: Sequence[Whole], checks: Sequence[Check]) -> Calibration:
+    """The calibration with the law of the best proposals, of each check that makes some in clips of enough people."""
+    references = dict(calibration.references)
+    for check in checks:
+        reference = references[check.name]
+        best, seconds, people = list[float](), list[float](), list[str]()
+        for whole in wholes:
+            frames = moment_scores(whole.windows.get(check.name, ()), partial(reference.tail, check.ranked_by))
+            if frames is not None and (spoken := np.isfinite(frames.scores).sum()):
+                best.append(max((proposal.score for proposal in propose(frames, None)), default=0.0))
+                seconds.append(float(spoken) / FPS)
+                people.append(whole.person)
+        if best:
+            scan = Scan.fit(np.array(best), np.array(seconds), people)
+            references[check.name] = replace(reference, scan=scan)
+    return replace(calibration, references=references)
+
+
+def _windows(clip: Any, person: str, checks: Sequence[Check], others: _Others) -> Iterator[Measurement]:
+    """Every window of every length, half overlapping, of a clip of a person."""
+    for length in checks[0].lengths:
         for window in filter(can_score, sliding_windows(clip, round(length * FPS))):
             # Also windows that a check would refuse: with them the reference is, if anything, too tolerant.
             real = {check.name: check.measure(window).readings for check in checks}

@@ -13,9 +13,10 @@ from avsync.figures import FaceViews, RealScores, draw
 from avsync.file_facts import damage_facts, damage_warnings, header_facts, judging_warnings, speech_facts
 from avsync.recording import Progress, open_recording
 from avsync.score.calibration import Calibration
-from avsync.score.frames import MOST_PROPOSALS, FrameScores, propose
+from avsync.score.frames import MOST_PROPOSALS, FrameScores
 from avsync.score.judge import Judged, fuse, judge_check, judge_track, recording_peak, recording_segments, speakers
-from avsync.score.verdict import Artefacts, CheckResult, Proposal, TrackVerdict, Verdict
+from avsync.score.standout import find_standout, with_standout
+from avsync.score.verdict import Artefacts, CheckResult, Proposal, Standout, TrackVerdict, Verdict
 from avsync.speech import Trim
 
 Kept = Keep | Literal["figures", "media"]
@@ -188,19 +189,18 @@ class Detector:
         speaking = speakers(tracks)
         decisive = max(speaking, key=_anomaly, default=None)
         if decisive is not None:
-            anomaly_score, p_value = decisive.anomaly_score, decisive.p_value
+            score, p_value = decisive.anomaly_score, decisive.p_value
         else:
-            anomaly_score, p_value = fuse(whole, calibration)
-        if p_value is not None:
+            score, p_value = fuse(whole, calibration)
+        verdict = replace(verdict, verdict="measured", anomaly_score=score)
+        if calibration is not None and p_value is not None:
             p_value = min(1.0, p_value * max(1, len(speaking)))
-        said: Literal["measured", "suspicious", "consistent"] = "measured"
-        if p_value is not None:
-            said = "suspicious" if p_value <= self._level else "consistent"
+            standout = find_standout(results, [track.track for track in speaking], calibration)
+            verdict = self._compared(verdict, score, p_value, standout)
+            if standout is not None and verdict.rests_on_standout:
+                decisive = next((track for track in speaking if track.track == standout.track), decisive)
         return replace(
             verdict,
-            verdict=said,
-            p_value=p_value,
-            anomaly_score=anomaly_score,
             decisive_track=decisive.track if decisive else None,
             checks={
                 name: _check_result(results.get(name, {}), decisive, refusals[name], self._level)
@@ -209,6 +209,21 @@ class Detector:
             tracks=tracks,
             warnings=[*verdict.warnings, *judging_warnings(verdict, decisive, calibrated=calibration is not None)],
             artefacts=kept,
+        )
+
+    def _compared(self, verdict: Verdict, score: float, whole: float, standout: Standout | None) -> Verdict:
+        """The verdict beside real recordings, of the recording as a whole and the stretch that stands out."""
+        p_value, stands_out = whole, False
+        if standout is not None:
+            score, p_value, stands_out = with_standout(score, whole, standout.p_value)
+        return replace(
+            verdict,
+            verdict="suspicious" if p_value <= self._level else "consistent",
+            p_value=p_value,
+            anomaly_score=score,
+            whole_p_value=whole,
+            standout=standout,
+            rests_on_standout=stands_out,
         )
 
     def _real_scores(
@@ -266,7 +281,7 @@ def _check_result(
 
 def _proposals(judged: dict[int | None, Judged]) -> list[Proposal]:
     """Those of all faces, the best first."""
-    found = [proposal for track, one in judged.items() for proposal in propose(one.frames, track)]
+    found = [proposal for one in judged.values() for proposal in one.proposals]
     return sorted(found, key=lambda proposal: -proposal.score)[:MOST_PROPOSALS]
 
 

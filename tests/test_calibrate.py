@@ -63,8 +63,11 @@ def measured(monkeypatch):
     """Windows have random readings and no file is opened; the list has the clips that were measured."""
     seen = []
 
-    def windows(record, checks, _setup, _others):
+    def read(record, checks, _setup, _others):
         seen.append(record)
+        return list(windows(record, checks)), []
+
+    def windows(record, checks):
         rng = np.random.default_rng(len(seen))
         longest = {"short": 1.5, "mid": 2.0}.get(record.speaker[:-1], 3.0)
         for length in (length for length in LENGTHS if length <= longest):
@@ -72,7 +75,7 @@ def measured(monkeypatch):
             fake = {name: {r: value - 3 for r, value in of.items()} for name, of in real.items() if name == "lips"}
             yield module.Measurement(length, record.identity, real, [fake])
 
-    monkeypatch.setattr(module, "_windows", windows)
+    monkeypatch.setattr(module, "_read", read)
     return seen
 
 
@@ -111,7 +114,7 @@ class TestWhatIsWritten:
         assert set(calibration) == {"conditions", "checks", "joint", "models"}
         assert {name: list(check["readings"]) for name, check in calibration["checks"].items()} == CHECKS
         for check in calibration["checks"].values():
-            assert set(check) == {"seconds", "people", "readings", "scored", "scores", "ratio"}
+            assert set(check) == {"seconds", "people", "readings", "scored", "scores", "ratio", "scan"}
             for table in (*check["readings"].values(), check["scores"]):
                 assert np.shape(table) == (len(LENGTHS), 101)
 
@@ -292,15 +295,15 @@ class TestDamage:
     def test_clips_whose_readings_are_no_numbers_do_not_calibrate(
         self, calibrated, tree, monkeypatch, caplog, value, where
     ):
-        windows = module._windows
+        read = module._read
 
         def broken(record, checks, setup, others):
-            for window in windows(record, checks, setup, others):
-                if record.speaker == "p03":
-                    where(window)["lips"]["agreement"] = value
-                yield window
+            windows, wholes = read(record, checks, setup, others)
+            if record.speaker == "p03":
+                where(windows[0])["lips"]["agreement"] = value
+            return windows, wholes
 
-        monkeypatch.setattr(module, "_windows", broken)
+        monkeypatch.setattr(module, "_read", broken)
         assert calibrated(tree(*PEOPLE, "one more")).references["lips"].people[0] == 20
         assert "p03/video/1.mp4: left out, its readings are not numbers; check the weights" in caplog.messages
 
@@ -390,7 +393,7 @@ class TestWhatIsMeasured:
 
     def test_windows_of_every_length_half_overlapping_by_every_check(self, record):
         setup = load_setup(calibrating=True, checks=BOTH)
-        windows = list(module._windows(record, setup.checks, setup, module._Others()))
+        windows, _ = module._read(record, setup.checks, setup, module._Others())
         (clip,) = setup.checks[0].clips(module.open_recording(record.path))
         for length in LENGTHS:
             frames = round(length * FPS)
@@ -404,7 +407,7 @@ class TestWhatIsMeasured:
     def test_of_the_lips_also_windows_with_the_speech_of_the_last_two_other_people(self, record):
         setup, others = load_setup(calibrating=True, checks=BOTH), module._Others()
         for person in ("ann", "bob", "cid", "bob"):
-            windows = list(module._windows(replace(record, identity=person), setup.checks, setup, others))
+            windows, _ = module._read(replace(record, identity=person), setup.checks, setup, others)
         assert {len(window.fakes) for window in windows} == {2}
         for fake in windows[0].fakes:
             assert {name: list(readings) for name, readings in fake.items()} == {"lips": CHECKS["lips"]}
@@ -412,7 +415,7 @@ class TestWhatIsMeasured:
     def test_a_recording_without_speech_has_none(self, record, tmp_path, caplog):
         silent = replace(record, path=write(tmp_path / "silent.mp4", face()[:50], np.zeros(32_000, np.float32)))
         setup = load_setup(checks="face", calibrating=True)
-        assert list(module._windows(silent, setup.checks, setup, module._Others())) == []
+        assert module._read(silent, setup.checks, setup, module._Others()) == ([], [])
         assert caplog.messages == [f"{record.name}: left out, no_speech: no speech is heard"]
 
     def test_windows_that_a_check_would_refuse_are_measured_too(self, record, tmp_path):
@@ -420,5 +423,14 @@ class TestWhatIsMeasured:
         noise = np.random.default_rng(0).normal(0, voice().std(), len(voice())).astype(np.float32)
         noisy = replace(record, path=write(tmp_path / "noisy.mp4", face(), 0.3 * (voice() + 2 * noise)))
         setup = load_setup(calibrating=True, checks=BOTH)
-        (window, *_) = module._windows(noisy, setup.checks, setup, module._Others())
+        (window, *_), (whole,) = module._read(noisy, setup.checks, setup, module._Others())
         assert window.real["lips"]["sound_range"] < 8
+        assert "lips" not in whole.windows  # of which no stretch would be scored
+
+    def test_of_a_whole_clip_the_moments_of_the_windows_that_are_scored(self, record):
+        setup = load_setup(calibrating=True, checks=BOTH)
+        _, (whole,) = module._read(record, setup.checks, setup, module._Others())
+        assert list(whole.windows) == ["lips"]  # the face check sees nothing finer than windows
+        for window in whole.windows["lips"]:
+            assert window.moments is not None
+            assert window.artefacts == {}  # they would take much memory

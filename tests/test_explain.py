@@ -21,7 +21,14 @@ from avsync.report.wording import contents, number, place
 from avsync.score.readings import READINGS
 from avsync.score.verdict import CheckResult, ReadingValue
 
-ALL = [verdicts.suspicious(), verdicts.consistent(), verdicts.of_sound(), verdicts.measured(), verdicts.refused()]
+ALL = [
+    verdicts.suspicious(),
+    verdicts.spliced(),
+    verdicts.consistent(),
+    verdicts.of_sound(),
+    verdicts.measured(),
+    verdicts.refused(),
+]
 
 
 def sections(verdict, width=10_000):
@@ -94,7 +101,19 @@ class TestSections:
         (fused,) = sections(verdicts.suspicious())["All checks together"]
         assert "of which 3.1 % have one as high" in fused
         (alone,) = sections(verdicts.of_sound())["All checks together"]
-        assert alone == "Only the check voice was asked, so its p-value is that of the verdict: 0.031."
+        assert alone == "Only the check voice was asked, so its p-value counts: 0.031."
+
+    def test_a_stretch_that_stands_out_decides_where_the_whole_is_ordinary(self):
+        verdict = verdicts.spliced()
+        told = sections(verdict)
+        assert "lip movements do not match the speech at 3.1–4.2 s; only 2 % of real recordings" in " ".join(
+            told[f"{verdict.path}: suspicious"]
+        )
+        *_, stretch = told["All checks together"]
+        assert stretch.startswith("The stretch that stands out most is 3.1–4.2 s, to the check lips; 0.4 % of real")
+        assert stretch.endswith("smaller of whole / 0.8 and stretch / 0.2 is that of the verdict, 0.02.")
+        assert told["What to do next"][0] == "- Look at and listen to 3.1–4.2 s."
+        assert told["What to do next"][1].startswith("- Rule out ordinary causes (lips): ")
 
     def test_checks_that_were_not_calibrated_together_are_said_to_be_fused_by_bonferroni(self):
         verdict = verdicts.suspicious()

@@ -152,7 +152,7 @@ class TestReference:
 
     def test_holds_quantiles_and_counts_only(self, reference, check):
         plain = reference.to_dict()
-        assert set(plain) == {"seconds", "people", "readings", "scored", "scores", "ratio"}
+        assert set(plain) == {"seconds", "people", "readings", "scored", "scores", "ratio", "scan"}
         assert set(plain["readings"]) == {reading.name for reading in CHECKS[check]}
         for table in (*plain["readings"].values(), plain["scores"]):
             assert np.shape(table) == (len(LENGTHS), 101)

@@ -9,6 +9,7 @@ from avsync.score.verdict import (
     Peak,
     ReadingValue,
     Segment,
+    Standout,
     TrackVerdict,
     Verdict,
     WindowResult,
@@ -57,6 +58,15 @@ def suspicious(path="dubbed.mp4"):
         model="toy",
         weights_sha256="cd" * 32,
     )
+
+
+def spliced(path="spliced.mp4"):
+    """One face; the recording as a whole is ordinary, but for a second of another speech."""
+    judged = suspicious(path)
+    track = replace(judged.tracks[0], p_value=0.4, segments=[])
+    standout = Standout("lips", 3.1, 4.2, 0.004, track=0)
+    whole = {"p_value": 0.02, "whole_p_value": 0.4, "standout": standout, "rests_on_standout": True}
+    return replace(judged, tracks=[track], warnings=[], **whole)
 
 
 def consistent(path="meeting.mp4"):

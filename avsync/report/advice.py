@@ -4,7 +4,7 @@ from avsync.checks.registry import CHECKS
 from avsync.errors import Reason
 from avsync.report.subjects import subjects
 from avsync.report.wording import span
-from avsync.score.verdict import Verdict
+from avsync.score.verdict import Segment, Standout, Verdict
 
 # A named segment more does not help anybody who looks.
 _MOST_SEGMENTS = 3
@@ -51,16 +51,21 @@ def next_steps(verdict: Verdict) -> list[str]:
 
 def _look(verdict: Verdict) -> list[str]:
     segments = sorted((s for subject in subjects(verdict) for s in subject.segments), key=lambda s: s.p_value)
-    if not segments:
+    found: list[Segment | Standout] = [*segments[:_MOST_SEGMENTS]]
+    if verdict.standout is not None and verdict.rests_on_standout:
+        found = [verdict.standout, *found[: _MOST_SEGMENTS - 1]]
+    if not found:
         return ["Look at and listen to the whole recording: no single part stands out."]
-    worst = sorted(segments[:_MOST_SEGMENTS], key=lambda segment: segment.start)
+    worst = sorted(found, key=lambda segment: segment.start)
     return [f"Look at and listen to {', '.join(dict.fromkeys(span(s.start, s.end) for s in worst))}."]
 
 
 def _ordinary(verdict: Verdict) -> list[str]:
     """The ordinary causes of what each check that found something found."""
-    found = (name for name, check in verdict.checks.items() if _at_level(check.p_value, verdict.level))
-    named = [name for name in found if name in CHECKS]
+    found = [name for name, check in verdict.checks.items() if _at_level(check.p_value, verdict.level)]
+    if verdict.standout is not None and verdict.rests_on_standout:
+        found = [verdict.standout.check, *found]
+    named = [name for name in dict.fromkeys(found) if name in CHECKS]
     return [f"Rule out ordinary causes ({name}): {CHECKS[name].ordinary_causes}." for name in named]
 
 

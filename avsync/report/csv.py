@@ -6,9 +6,9 @@ from dataclasses import fields
 from io import StringIO
 from typing import Any
 
-from avsync.score.verdict import CheckResult, CheckScore, Segment, TrackVerdict, Verdict
+from avsync.score.verdict import CheckResult, CheckScore, Segment, Standout, TrackVerdict, Verdict
 
-_NESTED = ("checks", "tracks", "artefacts", "figures", "box", "segments")
+_NESTED = ("checks", "tracks", "artefacts", "figures", "standout", "box", "segments")
 FILE_COLUMNS = ("schema", *(field.name for field in fields(Verdict) if field.name not in _NESTED))
 BOX = ("box_left", "box_top", "box_right", "box_bottom")
 # A field of the face that the file has too is prefixed.
@@ -17,13 +17,15 @@ FACE_COLUMNS = {
     for field in fields(TrackVerdict)
     if field.name not in _NESTED
 }
-_FIRST_COLUMNS = (*FILE_COLUMNS, *FACE_COLUMNS.values(), *BOX, "segments", "recording_segments")
+STANDOUT = ("standout", "standout_check", "standout_p_value")
+_FIRST_COLUMNS = (*FILE_COLUMNS, *STANDOUT, *FACE_COLUMNS.values(), *BOX, "segments", "recording_segments")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 DOCS = """\
 One row for each face of each file; a file without faces has one row with empty face columns.
 Columns are named as the fields of the JSON document: first those of the file ("warnings" joined with "; "), then those
 of the face, with "track_" before a name that the file has too, such as track_p_value. Nested fields become columns:
+standout, "start-end" in seconds of the stretch that stands out most, with standout_check and standout_p_value;
 box_left, box_top, box_right, box_bottom; segments, those of the face, "start-end" in seconds joined with "; ";
 recording_segments, those of checks of the recording as a whole, such as the voice; for each check
 check_<name>_anomaly_score, check_<name>_p_value and check_<name>_reason (why it was not asked); for each reading
@@ -70,6 +72,8 @@ def _written(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> str:
 
 def _rows(verdict: Verdict) -> Iterator[dict[str, Any]]:
     cells = {name: value for name, value in verdict.to_dict().items() if name in FILE_COLUMNS}
+    if (found := verdict.standout) is not None:
+        cells |= dict(zip(STANDOUT, (_spans([found]), found.check, found.p_value), strict=True))
     cells["warnings"] = "; ".join(verdict.warnings)
     cells["recording_segments"] = _spans([s for check in verdict.checks.values() for s in check.segments])
     if not verdict.tracks:
@@ -85,7 +89,7 @@ def _track(track: TrackVerdict) -> dict[str, Any]:
     return cells
 
 
-def _spans(segments: Sequence[Segment]) -> str:
+def _spans(segments: Sequence[Segment | Standout]) -> str:
     return "; ".join(f"{segment.start:.2f}-{segment.end:.2f}" for segment in segments)
 
 

@@ -21,7 +21,7 @@ from avsync.report.wording import (
     span,
 )
 from avsync.score.readings import READINGS
-from avsync.score.verdict import CheckResult, ReadingValue, Verdict, WindowResult
+from avsync.score.verdict import STRETCH_SHARE, CheckResult, ReadingValue, Standout, Verdict, WindowResult
 from avsync.text import printable
 
 WIDTH = 80
@@ -153,7 +153,7 @@ def _together(verdict: Verdict) -> Iterator[str]:
     names = enumerated([printable(name) for name in decisive.checks])
     p_values = [check.p_value for check in decisive.checks.values() if check.p_value is not None]
     if len(decisive.checks) == 1:
-        yield f"Only the check {names} was asked, so its p-value is that of the verdict: {decisive.p_value:.2g}"
+        yield f"Only the check {names} was asked, so its p-value counts: {decisive.p_value:.2g}"
     elif isclose(decisive.p_value, min(1.0, len(p_values) * min(p_values, default=1.0))):
         yield (
             f"The checks {names} were not compared with the same real recordings. So the smallest p-value counts, "
@@ -166,11 +166,23 @@ def _together(verdict: Verdict) -> Iterator[str]:
             f"{percent(decisive.p_value)} have one as high. A check that finds nothing takes little away from one that "
             "does"
         )
-    if not isclose(decisive.p_value, verdict.p_value):
+    whole = verdict.p_value if verdict.whole_p_value is None else verdict.whole_p_value
+    if not isclose(decisive.p_value, whole) and not verdict.rests_on_standout:
         yield (
             "Several people speak one after the other. The most unusual counts, with its p-value multiplied by their "
-            f"number: {verdict.p_value:.2g}"
+            f"number: {whole:.2g}"
         )
+    if verdict.standout is not None:
+        yield _stretch(verdict.standout, whole, verdict.p_value)
+
+
+def _stretch(found: Standout, whole: float, p_value: float) -> str:
+    return (
+        f"The stretch that stands out most is {span(found.start, found.end)}, to the check {printable(found.check)}; "
+        f"{percent(found.p_value)} of real recordings with as much speech have one that stands out as much. The "
+        f"p-values of the whole, {whole:.2g}, and of the stretch, {found.p_value:.2g}, share the level: the smaller of "
+        f"whole / {1 - STRETCH_SHARE:g} and stretch / {STRETCH_SHARE:g} is that of the verdict, {p_value:.2g}"
+    )
 
 
 def _meaning(verdict: Verdict) -> Iterator[str]:
@@ -194,6 +206,6 @@ def _meaning(verdict: Verdict) -> Iterator[str]:
         least = 1 / (1 + min(people))
         yield (
             f"It is as sure as what it was compared with: real recordings of {min(people)} people. With that many, p = "
-            f"{least:.2g} is the least that a check can say; and cameras, languages and rooms unlike theirs may look "
-            "unusual in real recordings too"
+            f"{least:.2g} is the least that a check can say of a recording as a whole, and smaller ones of a stretch "
+            "are extrapolated. Cameras, languages and rooms unlike theirs may look unusual in real recordings too"
         )

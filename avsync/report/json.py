@@ -18,13 +18,21 @@ verdicts[]                  one for each file, in the order they were scored
                             "low_resolution", "poor_view", "music", "narrow_band", "low_frame_rate", "damaged",
                             "too_short", "timed_out", "out_of_memory" or "crashed"; null if it was judged
   detail                    the reason in words; empty if the file was judged
-  p_value                   share of real recordings that score at least as high: the p-value of the decisive face,
-                            multiplied by the number of speakers, or that of the recording as a whole; null if the file
+  p_value                   share of real recordings that are at least as unusual: the smaller of whole_p_value / 0.8
+                            and standout.p_value / 0.2, or whole_p_value where no stretch stands out; null if the file
                             was not judged, or by a model without calibration
-  anomaly_score             ranks files, high is anomalous: that of the decisive face or of the recording as a whole;
-                            null if the file cannot be judged
+  anomaly_score             ranks files, high is anomalous; null if the file cannot be judged
   decisive_track            number of the face that decides the verdict; null if the file cannot be judged, or if the
                             recording as a whole decides
+  whole_p_value             of the recording as a whole: the p-value of the most unusual speaker, multiplied by the
+                            number of speakers, or that of the checks of the sound alone; null as p_value
+  standout                  the stretch that stands out most from the speech around it; null where none does
+    check                   to which check
+    start, end              in seconds
+    p_value                 share of real recordings with as much speech in which some stretch stands out as much, to
+                            any of the checks that look for one; extrapolated where none of the calibration does
+    track                   number of the face; null for the recording as a whole
+  rests_on_standout         whether the stretch is more unusual than the recording as a whole: then p_value is of it
   sha256                    of the file
   duration                  length of the file in seconds
   width, height             of the picture, in pixels; 0 without a picture

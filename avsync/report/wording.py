@@ -168,10 +168,16 @@ def _segments(verdict: Verdict, decisive: Subject) -> list[Segment]:
 def _outcome(verdict: Verdict, p_value: float, decisive: Subject) -> list[str]:
     share = f"{percent(p_value)} of real recordings score as high (p = {p_value:.2g})"
     if verdict.verdict == "suspicious":
-        name = _most_anomalous(decisive)
-        result = verdict.checks.get(name)
-        return [finding(name, result.peak if result else None), f"only {share}"]
+        return [_found(verdict, decisive), f"only {share}"]
     return [f"nothing unusual in {enumerated(list(map(printable, decisive.checks)))}", share]
+
+
+def _found(verdict: Verdict, decisive: Subject) -> str:
+    if verdict.standout is not None and verdict.rests_on_standout:
+        return f"{finding(verdict.standout.check)} at {span(verdict.standout.start, verdict.standout.end)}"
+    name = _most_anomalous(decisive)
+    result = verdict.checks.get(name)
+    return finding(name, result.peak if result else None)
 
 
 def _most_anomalous(subject: Subject) -> str:

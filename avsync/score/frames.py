@@ -1,6 +1,6 @@
 """Scores for each frame, and the segments that they propose."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from avsync.media import FPS
 from avsync.score.quantiles import Floats
 from avsync.score.verdict import Proposal
+from avsync.score.windows import WindowScore
 
 # A frame is judged by the 0.6 s around it: two to three syllables.
 MOMENT = 15
@@ -54,6 +55,20 @@ def moments(values: NDArray[np.floating], weight: NDArray[np.floating]) -> NDArr
     mean[within[1] < max(_LEAST_SPEECH * within[1].max(), 1e-6)] = np.nan
     before = (length - 1) // 2
     return np.pad(mean, (before, length - 1 - before), mode="edge").astype(np.float32)
+
+
+def moment_scores(windows: Sequence[WindowScore], score: Callable[[Floats], Floats]) -> FrameScores | None:
+    """Score each frame of consecutive windows by its moment; None where the check sees nothing finer than windows.
+
+    Args:
+        windows: of one face, or of the recording.
+        score: of moments [T], NaN where nobody speaks.
+    """
+    known = [(window.start, window.moments) for window in windows if window.moments is not None]
+    if not known:
+        return None
+    times = [start + (np.arange(len(moments)) + 0.5) / FPS for start, moments in known]
+    return FrameScores(np.concatenate(times), np.concatenate([score(m.astype(np.float64)) for _, m in known]))
 
 
 def propose(frames: FrameScores, track: int | None) -> list[Proposal]:

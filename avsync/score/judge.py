@@ -8,11 +8,11 @@ import numpy as np
 
 from avsync.media import FPS
 from avsync.score.calibration import Calibration
-from avsync.score.frames import FrameScores
+from avsync.score.frames import FrameScores, moment_scores, propose
 from avsync.score.quantiles import Floats, checked
 from avsync.score.readings import Reading
 from avsync.score.reference import Reference
-from avsync.score.verdict import CheckScore, Peak, ReadingValue, Segment, TrackVerdict, WindowResult
+from avsync.score.verdict import CheckScore, Peak, Proposal, ReadingValue, Segment, TrackVerdict, WindowResult
 from avsync.score.windows import Combined, WindowScore
 
 # Two tracks that overlap by more than this share of the shorter are on screen together; only one is the speaker.
@@ -29,6 +29,7 @@ class Judged:
         raw, seconds: the calibrated score before it becomes a p-value, and the length of its windows (s).
         combined: the windows that it was taken from.
         frames: the score of each frame.
+        proposals: the segments that they propose, the best first.
         people: of how many people there are real windows of this length; None without calibration.
     """
 
@@ -38,6 +39,7 @@ class Judged:
     seconds: float
     combined: Combined
     frames: FrameScores
+    proposals: list[Proposal]
     people: int | None = None
 
 
@@ -49,7 +51,7 @@ def judge_check(combined: Combined, readings: Sequence[Reading], ranked_by: str,
     Raises:
         CannotJudge: `crashed`; a reading is not a number (`avsync.score.quantiles.checked`).
     """
-    units = combined.units
+    units, track = combined.units, combined.windows[0].track
     weights = [unit.speech_seconds for unit in units]
     seconds = float(np.average([unit.seconds for unit in units], weights=weights))
     averaged = ((r.name, np.average([unit.readings[r.name] for unit in units], weights=weights)) for r in readings)
@@ -59,13 +61,14 @@ def judge_check(combined: Combined, readings: Sequence[Reading], ranked_by: str,
         score = CheckScore(sign * means[ranked_by], None, {name: ReadingValue(v) for name, v in means.items()})
         windows = [_window(w, sign * w.readings[ranked_by], None) for w in combined.windows]
         frames = _frame_scores(combined, windows, _raw)
-        return Judged(score, windows, score.anomaly_score, seconds, combined, frames)
+        return Judged(score, windows, score.anomaly_score, seconds, combined, frames, propose(frames, track))
     raw = float(np.average([reference.score(unit.readings, unit.seconds) for unit in units], weights=weights))
     values = {name: _beside_real(name, value, seconds, reference) for name, value in means.items()}
     score = CheckScore(reference.log_p(raw, seconds), reference.p_value(raw, seconds), values)
     judged = [_judged_window(w, reference) for w in combined.windows]
     frames = _frame_scores(combined, judged, partial(reference.tail, ranked_by))
-    return Judged(score, judged, raw, seconds, combined, frames, round(reference.people_at(seconds)))
+    people = round(reference.people_at(seconds))
+    return Judged(score, judged, raw, seconds, combined, frames, propose(frames, track), people)
 
 
 def judge_track(
@@ -172,12 +175,11 @@ def _frame_scores(
     combined: Combined, windows: Sequence[WindowResult], score: Callable[[Floats], Floats]
 ) -> FrameScores:
     """Score each frame by its moment, and by its window where a check has no moments."""
-    times, scores = list[Floats](), list[Floats]()
-    for window, result in zip(combined.windows, windows, strict=True):
-        count = round(window.seconds * FPS)
-        times.append(window.start + (np.arange(count) + 0.5) / FPS)
-        alone = np.full(count, result.anomaly_score)
-        scores.append(alone if window.moments is None else score(window.moments.astype(np.float64)))
+    if (by_moment := moment_scores(combined.windows, score)) is not None:
+        return by_moment
+    counts = [round(window.seconds * FPS) for window in combined.windows]
+    times = [w.start + (np.arange(count) + 0.5) / FPS for w, count in zip(combined.windows, counts, strict=True)]
+    scores = [np.full(count, of.anomaly_score) for of, count in zip(windows, counts, strict=True)]
     return FrameScores(np.concatenate(times), np.concatenate(scores))
 
 

@@ -23,6 +23,7 @@ from avsync.score.quantiles import (
     weighted_quantiles,
 )
 from avsync.score.readings import Reading
+from avsync.score.scan import Scan
 
 # Half the readings of real windows lie within 0.674 standard deviations of a normal distribution's middle.
 _QUARTILE = 0.6745
@@ -41,6 +42,7 @@ class Reference:
         scores: quantiles of the check's score, float [L, 101], computed leave-one-person-out.
         ratio: slope and offset of its evidence in `log_p`, float [L, 2]; None: there were no counterexamples.
         sign: of each reading that counts in the score, +1 where low is anomalous, -1 where high is.
+        scan: the law of the best proposals of real recordings; None where the check sees nothing finer than windows.
     """
 
     seconds: Floats
@@ -49,6 +51,7 @@ class Reference:
     scores: Floats
     ratio: Floats | None
     sign: dict[str, int]
+    scan: Scan | None = None
 
     @classmethod
     def fit(
@@ -156,6 +159,7 @@ class Reference:
             "scored": list(self.sign),
             "scores": np.round(self.scores, 5).tolist(),
             "ratio": None if self.ratio is None else np.round(self.ratio, 5).tolist(),
+            "scan": None if self.scan is None else self.scan.to_dict(),
         }
 
     @classmethod
@@ -175,7 +179,8 @@ class Reference:
         if not sign:
             raise ValueError("no reading counts")
         ratio = None if data["ratio"] is None else _read_ratio(data["ratio"], seconds)
-        return cls(seconds, people, tables, read_table(data["scores"], seconds), ratio, sign)
+        scan = None if data.get("scan") is None else Scan.from_dict(data["scan"])
+        return cls(seconds, people, tables, read_table(data["scores"], seconds), ratio, sign, scan)
 
 
 def smooth_log_p(scores: Floats | float, table: Floats) -> Floats:

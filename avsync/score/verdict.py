@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 SCHEMA = "avsync.verdict/2"
 _NOT_IN_JSON = ("artefacts", "figures")
+# Of the share of real recordings that may be called suspicious, what goes to single stretches. The rest goes to the
+# recording as a whole: most fakes are whole, and of 31 people its smallest p-value, 1/32, stays well below 0.05.
+STRETCH_SHARE = 0.2
 
 Artefacts = dict[str, NDArray[np.generic]]
 
@@ -50,6 +53,21 @@ class Proposal:
     start: float
     end: float
     score: float
+    track: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standout:
+    """The stretch [start, end) in seconds that stands out most, and to which check; `track` None: of the recording.
+
+    `p_value` is the share of real recordings with as much speech in which some stretch stands out as much, for any of
+    the checks that look for it. Beyond the real recordings of the calibration it is extrapolated.
+    """
+
+    check: str
+    start: float
+    end: float
+    p_value: float
     track: int | None = None
 
 
@@ -133,11 +151,15 @@ class TrackVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The result for one file. `p_value` and `anomaly_score` are of the track `decisive_track`; None if not judged.
+    """The result for one file; `p_value` and `anomaly_score` are None if it was not judged.
 
     "measured" is the verdict of a model without calibration: readings, and an `anomaly_score` that ranks files, but no
-    p-value. If several people speak one after the other, the most anomalous counts, its p-value multiplied by their
-    number (Bonferroni).
+    p-value.
+
+    `whole_p_value` is of the recording as a whole: that of the track `decisive_track`. If several people speak one
+    after the other, the most anomalous counts, its p-value multiplied by their number (Bonferroni). `p_value` also
+    counts the stretch that stands out most, `standout`; `rests_on_standout` says whether that is the more unusual of
+    the two (`avsync.score.standout`).
 
     `artefacts` has, by track, the arrays that `Detector.score(keep=...)` asked for; None: those of the recording as a
     whole, and `figures` what the report shows, if it was asked for. They are not part of the JSON form.
@@ -150,6 +172,9 @@ class Verdict:
     p_value: float | None = None
     anomaly_score: float | None = None
     decisive_track: int | None = None
+    whole_p_value: float | None = None
+    standout: Standout | None = None
+    rests_on_standout: bool = False
     sha256: str = ""
     duration: float = 0.0
     width: int = 0
@@ -215,6 +240,8 @@ class Verdict:
             plain["reason"] = _reason(plain["reason"])
             plain["checks"] = {name: _check_result(check) for name, check in plain["checks"].items()}
             plain["tracks"] = [_track(track) for track in plain["tracks"]]
+            if plain.get("standout") is not None:
+                plain["standout"] = Standout(**plain["standout"])
             return cls(**plain)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a verdict of schema {SCHEMA}") from error
