@@ -60,13 +60,19 @@ def pull(*words):
 
 def test_every_file_of_the_web_has_a_hash_a_size_a_licence_and_a_secure_address():
     known = [known for known in KNOWN.values() if known.kind == WEB]
-    assert {found.name for found in known} == {"face_landmarker", "2DFAN4", "s3fd", "resnet18"}
+    assert {found.name for found in known} == {
+        *("face_landmarker", "2DFAN4", "s3fd"),
+        *("resnet18", "efficientnet_b0", "efficientnet_b4"),
+    }
     for found in known:
         assert len(found.sha256) == 64
         assert found.size > 0
         assert found.licence
         assert found.url.startswith("https://")
-        files = ("face_landmarker.task", "2DFAN4-11f355bf06.pth.tar", "s3fd-619a316812.pth", "resnet18-f37072fd.pth")
+        files = (
+            *("face_landmarker.task", "2DFAN4-11f355bf06.pth.tar", "s3fd-619a316812.pth", "resnet18-f37072fd.pth"),
+            *("efficientnet_b0_rwightman-7f5810bc.pth", "efficientnet_b4_rwightman-23ab8bcd.pth"),
+        )
         assert found.file in files
 
 

@@ -81,6 +81,25 @@ class FacesConfig:
 
 
 @dataclass(frozen=True)
+class StressConfig:
+    """The pairs of a stress set to go on learning from.
+
+    Attributes:
+        left_out: kinds of reconstruction, as the set calls them, that validate only.
+        pairs: of real and reconstructed faces, in an epoch.
+        validation_pairs: of unseen people.
+    """
+
+    left_out: list[str] = field(default_factory=list)
+    pairs: int = 400
+    validation_pairs: int = 200
+
+    def __post_init__(self) -> None:
+        if self.pairs < 1 or self.validation_pairs < 1:
+            raise ValueError("stress.pairs and stress.validation_pairs must be 1 or more")
+
+
+@dataclass(frozen=True)
 class AppearanceTrainer(RunConfig):
     """Training on pairs of faces.
 

@@ -1,6 +1,7 @@
 """Batches of real and reconstructed faces, made while a network learns."""
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 from torch.utils.data import DataLoader, Dataset
 
-from avsync.appearance.config import LEAST_FRAMES, SIDE, FacesConfig
+from avsync.appearance.config import LEAST_FRAMES, SIDE, AppearanceTrainer, FacesConfig
 from avsync.reconstruct.camera import Camera
 from avsync.reconstruct.face.interface import FaceFootage
 from avsync.reconstruct.face.rebuild import rebuild_face
@@ -37,94 +38,101 @@ class Pair(NamedTuple):
     kind: Tensor
 
 
-class RandomPairs(Dataset[Pair]):
-    """Pairs of the same draws whenever they are asked for; people are drawn alike.
+class DrawnPairs(Dataset[Pair], ABC):
+    """Pairs of the same draws whenever they are asked for.
+
+    Args:
+        kinds: of reconstruction, which pairs number.
+        count: pairs in all.
+        frames, pixels: of a pair.
+        seed: of the draws.
+    """
+
+    def __init__(self, kinds: Sequence[str], count: int, frames: int, pixels: int, seed: Sequence[int]) -> None:
+        self.kinds, self.frames, self.pixels, self.seed = list(kinds), frames, pixels, tuple(seed)
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Pair:
+        """Pair number `index`."""
+
+    @property
+    def length(self) -> int:
+        """Frames that are rebuilt and encoded together."""
+        return max(LEAST_FRAMES, self.frames)
+
+
+class RandomPairs(DrawnPairs):
+    """Pairs of real faces and reconstructions made now; people are drawn alike, and the kinds take turns.
 
     Real and rebuilt faces are of the same footage, and go through the same draw of what cameras and codecs do, the same
     crop and the same mirror: nothing but the reconstruction differs.
 
     Args:
         footages: to draw from.
-        kinds: of reconstruction; they take turns.
         blending: how they are blended in; empty: drawn.
-        count: pairs in all.
-        frames, pixels: of a pair.
-        seed: of the draws.
+        kinds, count, frames, pixels, seed: as of `DrawnPairs`.
     """
 
     def __init__(
         self,
         footages: Sequence[StoredFootage],
-        kinds: Sequence[str],
         blending: str,
+        kinds: Sequence[str],
         count: int,
         frames: int,
         pixels: int,
         seed: Sequence[int],
     ) -> None:
-        self._footages, self._kinds, self._count = Footages(footages), list(kinds), count
-        self._frames, self._pixels, self._blending, self._seed = frames, pixels, blending, seed
-
-    def __len__(self) -> int:
-        return self._count
+        super().__init__(kinds, count, frames, pixels, seed)
+        self._footages, self._blending = Footages(footages), blending
 
     def __getitem__(self, index: int) -> Pair:
         """Pair number `index`."""
-        rng = np.random.default_rng((*self._seed, index))
-        kind = index % len(self._kinds)
+        rng = np.random.default_rng((*self.seed, index))
+        kind = index % len(self.kinds)
         stored = self._footages.draw(rng)
-        length = max(LEAST_FRAMES, self._frames)
-        start = int(rng.integers(stored.frames - length + 1))
-        footage = stored.read(start, start + length)
-        name = _named(self._kinds[kind], stored.speaker)
+        start = int(rng.integers(stored.frames - self.length + 1))
+        footage = stored.read(start, start + self.length)
+        name = _named(self.kinds[kind], stored.speaker)
         rebuilt = rebuild_face(footage, name, rng, blending=self._blending or None)
-        return _framed(footage, rebuilt.pictures, rebuilt.mask, kind, self._frames, self._pixels, rng)
+        return framed(footage, rebuilt.pictures, rebuilt.mask, kind, self.frames, self.pixels, rng)
 
 
 class PairsData(LightningDataModule):
     """New pairs in every epoch, and always the same ones of unseen people.
 
     Args:
-        training, validation: footage.
-        rebuild: the kinds, and how many pairs.
-        frames, pixels: of a pair.
-        batch_size, num_workers, seed: of the training.
+        training: makes the pairs of an epoch, of a seed.
+        validation: the pairs of unseen people.
+        trainer: of the training.
     """
 
     def __init__(
         self,
-        training: Sequence[StoredFootage],
-        validation: Sequence[StoredFootage],
-        rebuild: FacesConfig,
-        *,
-        frames: int,
-        pixels: int,
-        batch_size: int,
-        num_workers: int,
-        seed: int,
+        training: Callable[[tuple[int, ...]], DrawnPairs],
+        validation: DrawnPairs,
+        trainer: AppearanceTrainer,
     ) -> None:
         super().__init__()
-        self._training, self._validation, self._rebuild = training, validation, rebuild
-        self._frames, self._pixels, self._seed = frames, pixels, seed
-        self._batch_size, self._num_workers = batch_size, num_workers
+        self._training, self._validation, self._config = training, validation, trainer
 
     def train_dataloader(self) -> DataLoader[Pair]:
         """The pairs of this epoch."""
         epoch = self.trainer.current_epoch if self.trainer else 0
-        pairs = self._pairs(self._training, self._rebuild.kinds, self._rebuild.pairs, (self._seed, 1, epoch))
-        whole_batches = len(pairs) >= self._batch_size
-        return DataLoader(pairs, self._batch_size, drop_last=whole_batches, num_workers=self._num_workers)
+        pairs = self._training((self._config.seed, 1, epoch))
+        return self._loader(pairs, drop_last=len(pairs) >= self._config.batch_size)
 
     def val_dataloader(self) -> DataLoader[Pair]:
-        """Pairs of unseen people, of the kinds and of those that are left out."""
-        kinds = validated_kinds(self._rebuild)
-        pairs = self._pairs(self._validation, kinds, self._rebuild.validation_pairs, (self._seed, 0))
-        return DataLoader(pairs, self._batch_size, num_workers=self._num_workers)
+        """The pairs of unseen people."""
+        return self._loader(self._validation, drop_last=False)
 
-    def _pairs(
-        self, footages: Sequence[StoredFootage], kinds: Sequence[str], count: int, seed: Sequence[int]
-    ) -> RandomPairs:
-        return RandomPairs(footages, kinds, self._rebuild.blending, count, self._frames, self._pixels, seed)
+    def _loader(self, pairs: DrawnPairs, *, drop_last: bool) -> DataLoader[Pair]:
+        config = self._config
+        return DataLoader(pairs, config.batch_size, drop_last=drop_last, num_workers=config.num_workers)
 
 
 def validated_kinds(rebuild: FacesConfig) -> list[str]:
@@ -142,7 +150,7 @@ def _named(kind: str, speaker: str) -> str:
     return f"{kind}@{speaker}" if kind.startswith("autoencoder:") else kind
 
 
-def _framed(
+def framed(
     footage: FaceFootage,
     rebuilt: NDArray[np.uint8],
     mask: NDArray[np.float32],
@@ -151,7 +159,15 @@ def _framed(
     pixels: int,
     rng: np.random.Generator,
 ) -> Pair:
-    """Both through one camera; then some frames of both, cropped at the same place and mirrored alike."""
+    """A pair: both through one camera, then some frames of both, cropped at the same place and mirrored alike.
+
+    Args:
+        footage: the real face.
+        rebuilt, mask: as of `Rebuilt`.
+        kind: the number of the kind.
+        frames, pixels: of the pair.
+        rng: draws.
+    """
     camera = Camera(rng)
     first = int(rng.integers(len(rebuilt) - frames + 1))
     middle, free = (SIDE - pixels) // 2, min(_SHIFT, (SIDE - pixels) // 2)

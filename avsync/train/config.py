@@ -11,7 +11,7 @@ from yaml import YAMLError
 
 from avsync.align.resnet.config import ResNetOptions
 from avsync.align.temporal.config import AugmentConfig, TemporalConfig
-from avsync.appearance.config import AppearanceOptions, AppearanceTrainer, FacesConfig
+from avsync.appearance.config import AppearanceOptions, AppearanceTrainer, FacesConfig, StressConfig
 from avsync.config import DataConfig, FramesConfig, OptimConfig, PiecesConfig, PlateauConfig, RunConfig, SegmentsConfig
 from avsync.errors import UsageError
 from avsync.reconstruct.autoencoder.config import AutoencoderOptim, AutoencoderOptions, PicturesConfig
@@ -186,7 +186,26 @@ class AppearanceTraining:
     trainer: AppearanceTrainer = field(default_factory=AppearanceTrainer)
 
 
-FaceTraining = AutoencoderTraining | AppearanceTraining
+@dataclass(frozen=True)
+class FinetuneTraining:
+    """The appearance check, fine-tuned on a set of `avsync stress`, to see what that mends and what it breaks.
+
+    Attributes:
+        recipe: names this recipe in the YAML file.
+        data: `root` is the folder of the set, the only one with fakes that a training takes.
+        footage, stress, model, optim, trainer: see their classes.
+    """
+
+    recipe: str = "face_finetune"
+    data: DataConfig = field(default_factory=lambda: DataConfig(validation_share=0.5))
+    footage: FootageConfig = field(default_factory=FootageConfig)
+    stress: StressConfig = field(default_factory=StressConfig)
+    model: AppearanceOptions = field(default_factory=AppearanceOptions)
+    optim: OptimConfig = field(default_factory=lambda: OptimConfig(lr=1e-4))
+    trainer: AppearanceTrainer = field(default_factory=lambda: AppearanceTrainer(output_dir="runs/face_finetune"))
+
+
+FaceTraining = AutoencoderTraining | AppearanceTraining | FinetuneTraining
 TrainingConfig = TemporalTraining | MLPTraining | ResNetTraining | SpeechTraining | FaceTraining
 _RECIPES: dict[str, type[TrainingConfig]] = {
     "temporal": TemporalTraining,
@@ -198,6 +217,7 @@ _RECIPES: dict[str, type[TrainingConfig]] = {
     "voice_linear": VoiceLinearTraining,
     "face_autoencoder": AutoencoderTraining,
     "face": AppearanceTraining,
+    "face_finetune": FinetuneTraining,
 }
 
 

@@ -1,5 +1,6 @@
 """The one way of training: find recordings, train, and write a checkpoint."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -17,6 +18,7 @@ from avsync.train.clips import find_clips
 from avsync.train.config import (
     AppearanceTraining,
     AutoencoderTraining,
+    FinetuneTraining,
     MLPTraining,
     ResNetTraining,
     SpeechTraining,
@@ -29,6 +31,7 @@ from avsync.train.footage import find_footage
 from avsync.train.provenance import effective_config, provenance
 from avsync.train.speech import find_labelled, find_speech
 from avsync.train.split import Split
+from avsync.train.stress import find_stress_pairs
 
 # What trainings read that take no features: samples, and pictures of faces.
 _SPEECH, _FOOTAGE = "speech/1", "footage/1"
@@ -86,8 +89,12 @@ def _materials(config: TrainingConfig) -> Materials:
     if isinstance(config, AutoencoderTraining):
         return Materials(find_footage(config.data, config.footage, config.model.size, config.trainer.seed), _FOOTAGE)
     if isinstance(config, AppearanceTraining):
-        inputs = _of_faces(config)  # what is missing is reported before anything is decoded
+        inputs = _of_faces(config, [*config.rebuild.kinds, *config.rebuild.left_out])
         return Materials(find_footage(config.data, config.footage, SIDE, config.trainer.seed), inputs)
+    if isinstance(config, FinetuneTraining):
+        inputs = _of_faces(config, [])
+        pairs = find_stress_pairs(config.data, config.footage, config.stress.left_out, config.trainer.seed)
+        return Materials(pairs, inputs)
     backbone = load_backbone(_backbone(config))
     # The default model takes whole clips and weighs each frame by its share of speech.
     clips = find_clips(config.data, config.trainer.seed, backbone, whole=isinstance(config, TemporalTraining))
@@ -102,11 +109,13 @@ def _inputs(config: TrainingConfig) -> str:
     return f"{_SPEECH} {' '.join(kinds)}"
 
 
-def _of_faces(config: AppearanceTraining) -> str:
-    """What a training of faces reads: pictures, what reconstructions make of them, and the weights it starts from."""
+def _of_faces(config: AppearanceTraining | FinetuneTraining, kinds: Sequence[str]) -> str:
+    """What a training of faces reads: pictures, what reconstructions make of them, and the weights it starts from.
+
+    What is missing is reported before anything is decoded.
+    """
     from avsync.appearance.start import start_file
 
-    kinds = [*config.rebuild.kinds, *config.rebuild.left_out]
     for kind in kinds:
         load_face_reconstruction(kind)
     start = start_file(config.model.network, config.model.start)

@@ -71,7 +71,7 @@ KNOWN = {
         _of_hub(
             "facebook/hubert-base-ls960",
             "HuBERT base, English",
-            378_000_000,
+            378_107_000,
             _APACHE,
             "062249fffb353eab67547a2fbc129f7c31a2f459faf641b19e8fb007cc5c48ad",
         ),
@@ -82,7 +82,7 @@ KNOWN = {
             _APACHE,
             "45a299050945479a68cffe2ab7a63fd08931718ba18f05a42dbb86a5164178e0",
         ),
-        _of_hub("microsoft/wavlm-base-plus", "WavLM base, English", 378_000_000, _SHARE_ALIKE),
+        _of_hub("microsoft/wavlm-base-plus", "WavLM base, English", 378_107_000, _SHARE_ALIKE),
         _of_hub("microsoft/wavlm-large", "WavLM large, English", 1_260_000_000, _SHARE_ALIKE),
         _of_hub("facebook/wav2vec2-base", "wav2vec 2.0 base, English", 380_000_000, _APACHE),
         _of_hub(
@@ -146,6 +146,27 @@ KNOWN = {
             "https://github.com/pytorch/vision",
             "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
             "https://download.pytorch.org/models/resnet18-f37072fd.pth",
+        ),
+        # The first digits of the hashes are in the names of the files; public projects name the rest.
+        Known(
+            "efficientnet_b0",
+            "EfficientNet-B0 of ImageNet",
+            WEB,
+            21_444_401,
+            _BSD,
+            "https://github.com/pytorch/vision",
+            "7f5810bc96def8f7552d5b7e68d53c4786f81167d28291b21c0d90e1fca14934",
+            "https://download.pytorch.org/models/efficientnet_b0_rwightman-7f5810bc.pth",
+        ),
+        Known(
+            "efficientnet_b4",
+            "EfficientNet-B4 of ImageNet",
+            WEB,
+            78_107_000,
+            _BSD,
+            "https://github.com/pytorch/vision",
+            "23ab8bcd5bdbef61a7a43b91adcad81f622fd7f36fb4935a569828d77888c44e",
+            "https://download.pytorch.org/models/efficientnet_b4_rwightman-23ab8bcd.pth",
         ),
     )
 }

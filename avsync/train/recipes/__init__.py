@@ -6,6 +6,7 @@ from avsync.encoders.registry import Backbone
 from avsync.train.config import (
     AppearanceTraining,
     AutoencoderTraining,
+    FinetuneTraining,
     MLPTraining,
     ResNetTraining,
     TemporalTraining,
@@ -51,3 +52,5 @@ def build(config: TrainingConfig, split: Split[Any], backbone: Backbone | None) 
             return face.autoencoder(config, split)
         case AppearanceTraining():
             return face.appearance(config, split)
+        case FinetuneTraining():
+            return face.finetuned(config, split)
