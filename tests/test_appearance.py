@@ -12,7 +12,7 @@ from footage import FOOTAGE, data_of
 from talking import voxceleb
 
 from avsync.appearance import AppearanceConfig, AppearanceModel
-from avsync.appearance.config import CLIP_FRAMES, AppearanceOptions, AppearanceTrainer, FacesConfig
+from avsync.appearance.config import CLIP_FRAMES, LEAST_FRAMES, AppearanceOptions, AppearanceTrainer, FacesConfig
 from avsync.appearance.data import RandomPairs, grey
 from avsync.appearance.module import AppearanceModule
 from avsync.appearance.start import load_start, start_file
@@ -20,6 +20,7 @@ from avsync.checkpoint import load_checkpoint, save_checkpoint
 from avsync.config import OptimConfig
 from avsync.errors import UsageError
 from avsync.reconstruct.autoencoder import AutoencoderConfig, AutoencoderModel
+from avsync.reconstruct.face import FACE_RECONSTRUCTIONS
 from avsync.recording import open_recording
 from avsync.train import train
 from avsync.train.config import AppearanceTraining, load_config
@@ -156,6 +157,16 @@ class TestPairs:
         monkeypatch.setattr("avsync.appearance.data.rebuild_face", unchanged)
         pairs = self.drawn(footages, count=8)
         assert all(torch.equal(pairs[index].real, pairs[index].rebuilt) for index in range(8))
+
+    def test_are_long_enough_for_their_kind(self, footages, monkeypatch):
+        """A kind that moves the mouth in time changes nothing in a few pictures; they would be labelled rebuilt."""
+        seen = []
+        monkeypatch.setattr(
+            "avsync.appearance.data.rebuild_face", lambda f, *a, **_: seen.append(len(f)) or unchanged(f, *a)
+        )
+        assert self.drawn(footages, ["flicker", "retimed_mouth"])[0]
+        assert self.drawn(footages, ["retimed_mouth"])[0]
+        assert seen == [LEAST_FRAMES, FACE_RECONSTRUCTIONS["retimed_mouth"].frames]
 
     def test_the_kinds_take_turns(self, footages, network_file):
         pairs = self.drawn(footages, ["self_blended", f"autoencoder:{network_file}"])

@@ -16,6 +16,7 @@ from avsync.appearance.config import LEAST_FRAMES, SIDE, AppearanceTrainer, Face
 from avsync.reconstruct.camera import Camera
 from avsync.reconstruct.face.interface import FaceFootage
 from avsync.reconstruct.face.rebuild import rebuild_face
+from avsync.reconstruct.face.registry import described
 from avsync.reconstruct.stored_footage import Footages, StoredFootage
 
 PLACES = 16  # rows and columns of a mask
@@ -61,7 +62,7 @@ class DrawnPairs(Dataset[Pair], ABC):
 
     @property
     def length(self) -> int:
-        """Frames that are rebuilt and encoded together."""
+        """Frames that are encoded together."""
         return max(LEAST_FRAMES, self.frames)
 
 
@@ -95,9 +96,10 @@ class RandomPairs(DrawnPairs):
         rng = np.random.default_rng((*self.seed, index))
         kind = index % len(self.kinds)
         stored = self._footages.draw(rng)
-        start = int(rng.integers(stored.frames - self.length + 1))
-        footage = stored.read(start, start + self.length)
         name = _named(self.kinds[kind], stored.speaker)
+        length = max(self.length, described(name).frames)
+        start = int(rng.integers(stored.frames - length + 1))
+        footage = stored.read(start, start + length)
         rebuilt = rebuild_face(footage, name, rng, blending=self._blending or None)
         return framed(footage, rebuilt.pictures, rebuilt.mask, kind, self.frames, self.pixels, rng)
 
