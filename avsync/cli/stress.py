@@ -20,6 +20,9 @@ def stress(
     ],
     output: Annotated[Path, typer.Option(metavar="DIR", help="Where the set is made; run again to continue.")],
     clips: Annotated[int, typer.Option(metavar="N", min=1, help="How many reconstructions.")] = 96,
+    tries: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Of how many real clips each is made, at most, until one is good.")
+    ] = 6,
     kinds: Annotated[
         str | None,
         typer.Option(
@@ -70,6 +73,7 @@ def stress(
         version=_version(),
         seed=seed,
         clips=clips,
+        tries=tries,
         kinds={method_of(kind): identity(kind) for kind in recipe.kinds},
         blendings=recipe.blendings,
         share=share,

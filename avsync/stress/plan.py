@@ -11,9 +11,6 @@ from avsync.datasets.record import ClipRecord
 from avsync.errors import UsageError
 from avsync.reconstruct.face import BLENDINGS, FACE_RECONSTRUCTIONS, load_face_reconstruction
 
-# How many clips are tried for a reconstruction before it counts as one that could not be had.
-TRIES = 6
-
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -35,12 +32,12 @@ def slots(kinds: Sequence[str], blendings: Sequence[str], clips: int) -> list[Sl
     return [Slot(number, *pair) for number, pair in enumerate(pairs)]
 
 
-def source_of(slot: Slot, tried: int, sources: int) -> int | None:
-    """Return which of the sources the slot is made of after so many tries; None if there is no other clip to try.
+def source_of(slot: Slot, tried: int, sources: int) -> int:
+    """Return which of the sources the slot is made of after so many tries.
 
     Slots that follow each other take different clips, and the tries of a slot as well.
     """
-    return (slot.number + tried) % sources if tried < min(TRIES, sources) else None
+    return (slot.number + tried) % sources
 
 
 def drawn(records: Sequence[ClipRecord], seed: int) -> list[ClipRecord]:

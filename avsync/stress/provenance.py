@@ -28,6 +28,7 @@ class Settings:
         version: of avsync.
         seed: of all draws.
         clips: how many reconstructions are wanted.
+        tries: of how many real clips each is made before it counts as one that could not be had.
         kinds: by the name that results call them, the hash of the weights of a network, or nothing.
         blendings: how they are blended in.
         share: of real clips that keep the bounds.
@@ -37,6 +38,7 @@ class Settings:
     version: str
     seed: int
     clips: int
+    tries: int
     kinds: dict[str, str]
     blendings: list[str]
     share: float

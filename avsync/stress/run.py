@@ -35,6 +35,7 @@ from avsync.stress.write import write_pictures
 MANIFEST, CLIPS = "meta.csv", "clips"
 _COLUMNS = ("path", "label", "type", "method", "identity", "kind", "pair")
 _FAKE_TYPE = "FakeVideo-RealAudio"
+_REFERENCE = 20  # real clips that are looked at to learn what is allowed, if there are so many
 _NAMED = 12  # hex digits of a hash that name a clip
 
 
@@ -112,10 +113,10 @@ def _begun(folder: Path, settings: Settings) -> StressSet:
 
 
 def _look(made: StressSet, records: Sequence[ClipRecord], folder: Path) -> None:
-    """Measure and copy real clips, in this order, until there are as many as reconstructions are wanted."""
+    """Measure and copy real clips, in this order, until there are enough for the reconstructions and the bounds."""
     before, made.real = {one.name: one for one in made.real}, []
     for record in records:
-        if len(made.real) == made.settings.clips:
+        if len(made.real) == max(made.settings.clips, _REFERENCE):
             return
         if record.name in made.refused:
             continue
@@ -159,12 +160,12 @@ def _encoded(shot: Shot, written: Path) -> float:
 
 def _by_clip(made: StressSet, wanted: Sequence[Slot]) -> Iterator[tuple[Real, list[tuple[Slot, int]]]]:
     """Yield what is to be tried next, real clip by real clip, round by round, until nothing is left to try."""
-    for tried in range(len(made.real)):
+    for tried in range(min(made.settings.tries, len(made.real))):
         done = {(one.slot, one.tried) for one in made.candidates}
         filled, asked = {one.slot for one in made.kept}, defaultdict[int, list[Slot]](list)
         for slot in wanted:
             source = source_of(slot, tried, len(made.real))
-            if source is not None and slot.number not in filled and (slot.number, tried) not in done:
+            if slot.number not in filled and (slot.number, tried) not in done:
                 asked[source].append(slot)
         for source in sorted(asked):
             yield made.real[source], [(slot, tried) for slot in asked[source]]
