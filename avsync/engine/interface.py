@@ -122,6 +122,7 @@ class Seat(Protocol):
             CannotJudge: the job is refused: by the work itself; `timed_out`, `out_of_memory`; `crashed`, caused by an
                 InternalError if it was an error in avsync.
             UsageError, InternalError, AvsyncError: as `facts`; the process is made anew where one has ended.
+            SeatLost: another seat can do the job. `facts` makes the seat anew.
         """
 
     def kill(self, *, for_good: bool = False) -> None:
@@ -136,6 +137,10 @@ class Engine(Protocol):
 
     def seat(self, task: Task, count: int) -> Seat:
         """A seat, one of `count` for this task. Nothing starts before it is used."""
+
+
+class SeatLost(Exception):
+    """The machine of a seat went away while it did a job, which another seat can do."""
 
 
 class InternalError(Exception):

@@ -1,23 +1,26 @@
 """Several seats, each with a thread that hands it one job after another."""
 
 import signal
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Event, Lock, Semaphore, Thread
+from threading import Condition, Lock, Semaphore, Thread
 from types import TracebackType
 from typing import Any
 
-from avsync.engine.interface import Engine, Job, Seat, Task
+from avsync.engine.interface import Engine, Job, Seat, SeatLost, Task
 from avsync.errors import CannotJudge, Reason
 from avsync.progress import Stage
 
 _EVERY = 0.1  # seconds between two calls of `on_wait`
 # So many jobs of a run are handed out for each seat: one that is done, and one that waits, so that no seat is idle.
 _AHEAD = 2
+# A job that lost its seat so often is refused: it may be the cause.
+_LOSSES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +72,10 @@ class Pool:
     def __init__(self, engine: Engine, task: Task, count: int, *, at_once: bool = False) -> None:
         self.facts = Future[dict[str, Any]]()
         self._read, self._count = task.read, count
-        self._jobs: SimpleQueue[tuple[Job, Run] | None] = SimpleQueue()
+        self._jobs = _Queue()
         self._seats = [engine.seat(task, count) for _ in range(count)]
         self._at_work: dict[Seat, Run] = {}
-        self._lock, self._closed = Lock(), Event()
+        self._lock = Lock()
         # The kernel kills a worker when the thread that started it ends, so these threads last as long as the pool.
         self._threads = [
             Thread(target=self._serve, args=(seat, at_once and number == 0), daemon=True)
@@ -109,7 +112,7 @@ class Pool:
         try:
             while True:
                 while open_jobs < _AHEAD * self._count and (job := next_job()) is not None:
-                    self._jobs.put((job, run))
+                    self._jobs.put(_Order(job, run))
                     open_jobs += 1
                 if not open_jobs:
                     return
@@ -123,10 +126,7 @@ class Pool:
 
     def close(self) -> None:
         """End all processes."""
-        self._closed.set()
-        with suppress(Empty):
-            while True:
-                self._jobs.get_nowait()
+        self._jobs.clear()
         with self._lock:
             runs = list(self._at_work.values())
         for run in runs:
@@ -159,64 +159,124 @@ class Pool:
     def _serve(self, seat: Seat, at_once: bool) -> None:
         if hasattr(signal, "pthread_sigmask"):  # for the processes, which inherit it: Ctrl-C is for this one
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        ready = False
         try:
             if at_once:
-                with suppress(BaseException):  # it is in `facts`
-                    self._prepare(seat)
+                ready = self._start(seat) is None  # an error is in `facts`
             while (order := self._jobs.get()) is not None:
-                job, run = order
-                with self._lock:
-                    if run.given_up:
+                if not ready:
+                    # It may take long, on a busy cluster for ever: meanwhile others can do the job.
+                    self._jobs.put_back(order)
+                    error = self._start(seat)
+                    ready = error is None
+                    if (order := self._jobs.get()) is None:
+                        break
+                    if error is not None:
+                        order.run.events.put(error)
                         continue
-                    self._at_work[seat] = run
-                try:
-                    run.reading[job.place] = ("opening", 0.0, 0.0)
-                    self._prepare(seat)
-                    end: End | BaseException = self._done(seat, job, run)
-                except BaseException as error:
-                    end = error
-                finally:
-                    with self._lock:
-                        del self._at_work[seat]
-                run.reading.pop(job.place, None)
-                run.events.put(end)
+                ready = self._do(seat, order)
         finally:
             seat.close()
 
-    def _prepare(self, seat: Seat) -> None:
-        """Wait until the process is ready, and tell what it is like."""
-        if self.facts.done() and self.facts.exception() is None:
-            return
+    def _start(self, seat: Seat) -> BaseException | None:
+        """Wait until a seat is ready, and tell what it is like; return why it cannot be."""
         try:
             facts = seat.facts()
         except BaseException as error:
             with suppress(InvalidStateError):
                 self.facts.set_exception(error)
-            raise
+            return error
         with suppress(InvalidStateError):
             self.facts.set_result(facts)
+        return None
 
-    def _done(self, seat: Seat, job: Job, run: Run) -> End:
-        """Do a job, and hand on its results."""
+    def _do(self, seat: Seat, order: "_Order") -> bool:
+        """Do a job; return whether the seat is still there."""
+        job, run = order.job, order.run
+        with self._lock:
+            if run.given_up:
+                return True
+            self._at_work[seat] = run
+        run.reading[job.place] = ("opening", 0.0, 0.0)
+        end: End | BaseException
+        try:
+            self._take_results(seat, order)
+            end = End(job)
+        except CannotJudge as refusal:
+            end = End(job, refusal)
+        except SeatLost as lost:
+            order.losses += 1
+            if order.losses < _LOSSES and not run.given_up:
+                self._jobs.put_back(order)
+                return False
+            end = End(job, CannotJudge(Reason.CRASHED, f"{lost}, {order.losses} times"))
+        except BaseException as error:
+            end = error
+        finally:
+            with self._lock:
+                del self._at_work[seat]
+            run.reading.pop(job.place, None)
+        run.events.put(end)
+        return True
+
+    def _take_results(self, seat: Seat, order: "_Order") -> None:
+        """Hand on the results of a job, but not those that it gave on another seat before."""
+        job, run = order.job, order.run
 
         def tell(stage: Stage, seconds: float, total: float) -> None:
             run.reading[job.place] = (stage, seconds, total)
 
-        try:
-            for data, arrays in seat.do(job, tell):
-                if run.room is not None:
-                    run.room.acquire()
-                if run.given_up:
-                    break
-                try:
-                    run.events.put(Result(job, self._read(data, arrays)))
-                except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
-                    seat.kill()
-                    words = "the worker process sent something that is no result"
-                    raise CannotJudge(Reason.CRASHED, words) from error
-        except CannotJudge as refusal:
-            return End(job, refusal)
-        return End(job)
+        for number, (data, arrays) in enumerate(seat.do(job, tell)):
+            if number < order.taken:
+                continue
+            if run.room is not None:
+                run.room.acquire()
+            if run.given_up:
+                return
+            try:
+                result = Result(job, self._read(data, arrays))
+            except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+                seat.kill()
+                raise CannotJudge(Reason.CRASHED, "the worker process sent something that is no result") from error
+            order.taken += 1
+            run.events.put(result)
+
+
+@dataclass
+class _Order:
+    """A job of a run, how many of its results were taken, and how often its seat was lost."""
+
+    job: Job
+    run: Run
+    taken: int = 0
+    losses: int = 0
+
+
+class _Queue:
+    """Jobs that wait; None ends a thread that takes it."""
+
+    def __init__(self) -> None:
+        self._orders = deque[_Order | None]()
+        self._changed = Condition()
+
+    def put(self, order: _Order | None) -> None:
+        with self._changed:
+            self._orders.append(order)
+            self._changed.notify()
+
+    def put_back(self, order: _Order) -> None:
+        with self._changed:
+            self._orders.appendleft(order)
+            self._changed.notify()
+
+    def get(self) -> _Order | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._orders)
+            return self._orders.popleft()
+
+    def clear(self) -> None:
+        with self._changed:
+            self._orders.clear()
 
 
 def _next(run: Run, on_wait: Callable[[Run], None] | None) -> Result | End | BaseException:

@@ -22,17 +22,16 @@ from typing import Any
 import ray
 from ray.exceptions import ObjectLostError, RayActorError, RayError
 
-from avsync.engine.interface import Arrays, InternalError, Job, Limits, Progress, Task
+from avsync.engine.interface import Arrays, Held, InternalError, Job, Limits, Progress, SeatLost, Task
 from avsync.engine.local import Here, LocalSeat
 from avsync.errors import AvsyncError, CannotJudge, Reason, UsageError
 
-# A job whose actor was lost so many times is refused.
-_TRIES = 3
+_STARTS = 3
 _LOST = "a machine of the cluster was lost with a part of it; run again"
 
 
 class RayEngine:
-    """Seats on the machines of a cluster. One core is reserved for each, and `Task.gpus`.
+    """Seats on the machines of a cluster. Each has a core, or `Task.gpus`.
 
     Args:
         address: of the cluster, "ray://HOST:PORT"; None: the one that RAY_ADDRESS names or that runs here, or a new
@@ -107,59 +106,51 @@ class RaySeat:
     """An actor, seen from the process that drives the run (`Seat`)."""
 
     def __init__(self, task: Task, count: int) -> None:
-        self._lock, self._closed, self._killed = Lock(), False, False
+        self._lock, self._closed = Lock(), False
         self._actor: Any = None
         arguments = (pickle.dumps(task.make), task.limits, 1, list(sys.path))
-        actor: Any = ray.remote(num_cpus=1, num_gpus=task.gpus)(Holder)
+        cores = 0 if task.gpus else 1  # a GPU waits for the cores that decode, not the other way round
+        actor: Any = ray.remote(num_cpus=cores, num_gpus=task.gpus)(Holder)
         self._start: Callable[[], Any] = partial(actor.remote, *arguments)
 
     def facts(self) -> dict[str, Any]:
-        """See `Seat.facts`."""
-        for _ in range(_TRIES):
+        """See `Seat.facts`. It waits until the cluster has room for the actor."""
+        for _ in range(_STARTS):
+            actor = self._ready()
             try:
-                facts = _plain(*ray.get(self._ready().facts.remote()))
-            except RayActorError as error:
-                self._lost(error)
+                facts = _plain(*ray.get(actor.facts.remote()))
+            except RayActorError:
+                self._lost(actor)
             else:
                 return self._checked(facts)
-        raise AvsyncError(f"an actor of Ray was lost {_TRIES} times before it was ready; see Ray's logs")
+        raise AvsyncError(f"an actor of Ray was lost {_STARTS} times before it was ready; see Ray's logs")
 
     def do(self, job: Job, on_progress: Progress) -> Iterator[tuple[dict[str, Any], There]]:
         """See `Seat.do`; there is no progress within a job."""
-        given = pickle.dumps(replace(job, arrays=None))
-        arrays = job.arrays.reference if isinstance(job.arrays, There) else job.arrays and job.arrays.get()
-        taken = 0
-        for _ in range(_TRIES):
-            skip = taken
-            try:
-                order: tuple[Any, Any] = (given, arrays)
-                actor = self._ready()
-                while True:
-                    told, made = actor.more.options(num_returns=2).remote(*order)
-                    kind, data = ray.get(told)
-                    order = (None, None)
-                    if kind == "done":
-                        return
-                    answer = _plain(kind, data)
-                    if skip:
-                        skip -= 1
-                        continue
-                    taken += 1
-                    yield answer, There(made)
-            except RayActorError as error:
-                self._lost(error)
-            except ObjectLostError as error:
-                raise CannotJudge(Reason.CRASHED, _LOST) from error
-        raise CannotJudge(Reason.CRASHED, f"its actor of Ray was lost {_TRIES} times")
+        actor = self._ready()
+        order: tuple[Any, Any] = (pickle.dumps(replace(job, arrays=None)), _reference(job.arrays))
+        try:
+            while True:
+                told, made = actor.more.options(num_returns=2).remote(*order)
+                kind, data = ray.get(told)
+                if kind == "done":
+                    return
+                yield _plain(kind, data), There(made)
+                order = (None, None)
+        except RayActorError as error:
+            self._lost(actor)
+            raise SeatLost("its actor of Ray was lost") from error
+        except ObjectLostError as error:
+            raise CannotJudge(Reason.CRASHED, _LOST) from error
 
     def kill(self, *, for_good: bool = False) -> None:
         """See `Seat.kill`."""
         with self._lock:
             self._closed = self._closed or for_good
-            self._killed = True
             if self._actor is not None:
                 kill: Any = ray.kill
                 kill(self._actor)
+                self._actor = None
 
     def close(self) -> None:
         """See `Seat.close`."""
@@ -169,22 +160,28 @@ class RaySeat:
         with self._lock:
             if self._closed:
                 raise AvsyncError("the run was given up")
-            if self._actor is None or self._killed:
-                self._actor, self._killed = self._start(), False
+            if self._actor is None:
+                self._actor = self._start()
             return self._actor
 
-    def _lost(self, error: RayActorError) -> None:
-        """The actor has ended: we killed it, or it is to be replaced."""
+    def _lost(self, actor: Any) -> None:
+        """The actor has ended."""
         with self._lock:
-            if self._killed:
-                raise CannotJudge(Reason.CRASHED, "the run was given up") from error
-            self._actor = None
+            if self._actor is actor:
+                self._actor = None
 
     def _checked(self, facts: dict[str, Any]) -> dict[str, Any]:
         theirs, ours = facts.pop("avsync"), version("avsync")
         if theirs != ours:
             raise UsageError(f"--engine ray: the cluster has avsync {theirs}, this machine {ours}; install the same")
         return facts
+
+
+def _reference(held: Held | None) -> Any:
+    """What Ray fetches to where the work is done."""
+    if held is None:
+        return None
+    return held.reference if isinstance(held, There) else held.get()
 
 
 def _told(error: Exception) -> tuple[str, Any]:

@@ -52,7 +52,8 @@ def encode_away(name: str, device: str | None, engine: Engine, workers: int) -> 
     task = Task(partial(_make_encoder, name, device), LIMITS, _read, gpus)
 
     def encode(items: Iterator[Item]) -> Iterator[Made]:
-        with Pool(engine, task, workers) as pool:
+        with Pool(engine, task, workers, at_once=True) as pool:
+            pool.facts.result()  # before decoding takes all the room that a cluster has
             yield from _in_order(items, pool)
 
     return encode
