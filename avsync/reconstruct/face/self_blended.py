@@ -12,14 +12,14 @@ from torch import Tensor
 from avsync.reconstruct.face.interface import FaceFootage
 from avsync.reconstruct.face.outline import steady
 from avsync.reconstruct.face.tensors import resized, to_pictures, to_tensor
-from avsync.reconstruct.face.warp import moved
+from avsync.reconstruct.face.warp import ALIGNED, moved
 
 _CHANNEL = 20.0  # grey levels, the largest shift of one channel
 _TONE = 0.3  # of saturation, up or down
 _LIGHT = 0.1  # of brightness and of contrast, up or down
 _DOWN = (1.2, 2.5)  # times smaller; the paper has 2 to 4 for pictures of 380 pixels
 _SHARPER = (0.2, 0.5)  # share of what an unsharp mask adds
-_MOVED = (0.03, 0.015)  # of the side, across and down
+_MOVED = (0.03, 0.015)  # of the side of the aligned frame, across and down
 _SIZE = (0.95, 1 / 0.95)
 
 
@@ -53,9 +53,9 @@ def _other_sharpness(pictures: Tensor, rng: np.random.Generator) -> Tensor:
 def _elsewhere(pictures: Tensor, footage: FaceFootage, rng: np.random.Generator) -> Tensor:
     """Move the face a little, and change its size."""
     factor = rng.uniform(*_SIZE)
-    shift = complex(*(rng.uniform(-most, most) for most in _MOVED)) * pictures.shape[-1]
+    shift = complex(*(rng.uniform(-most, most) for most in _MOVED)) * ALIGNED
     face = steady(footage)
     centre = face.pixels(face.points).mean(axis=1)[:, None, None]
     size = pictures.shape[-1]
     places = np.arange(size) + 1j * np.arange(size)[:, None]
-    return moved(pictures, centre + (places - centre - shift) / factor)
+    return moved(pictures, centre + (places - centre - shift / face.turn[..., None]) / factor)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from avsync.reconstruct.face.outline import Steady
 
-_ALIGNED = 256  # side of the aligned frame
+ALIGNED = 256  # side of the aligned frame
 _NODES = 4  # pixels from node to node: between them, displacements are interpolated
 # Landmarks are off by about a pixel of the aligned frame: a spline through every one of them would fold. In its units.
 _STIFF = 40.0
@@ -30,14 +30,14 @@ def moved(pictures: Tensor, source: NDArray[np.complexfloating]) -> Tensor:
 def aligned(pictures: Tensor, face: Steady) -> Tensor:
     """Return float32 [T, C, S, S]: the aligned frame at the size of the pictures, float32 [T, C, S, S]."""
     size = pictures.shape[-1]
-    places = (np.arange(size) + 0.5) * _ALIGNED / size - 0.5
+    places = (np.arange(size) + 0.5) * ALIGNED / size - 0.5
     return moved(pictures, face.pixels((places + 1j * places[:, None]).reshape(1, -1)).reshape(-1, size, size))
 
 
 def back(change: Tensor, face: Steady) -> Tensor:
     """Return what `aligned` gives in the places of the pictures, bilinear, and 0 where the aligned frame ends."""
     size = change.shape[-1]
-    source = (face.grid(size) + (0.5 + 0.5j)) * (size / _ALIGNED) - (0.5 + 0.5j)
+    source = (face.grid(size) + (0.5 + 0.5j)) * (size / ALIGNED) - (0.5 + 0.5j)
     return torch.nn.functional.grid_sample(change, _grid(source, size), padding_mode="zeros", align_corners=False)
 
 
