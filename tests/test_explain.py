@@ -106,7 +106,7 @@ class TestSections:
     def test_a_stretch_that_stands_out_decides_where_the_whole_is_ordinary(self):
         verdict = verdicts.spliced()
         told = sections(verdict)
-        assert "lip movements do not match the speech at 3.1–4.2 s; only 2 % of real recordings" in " ".join(
+        assert "lip movements do not match the speech, most at 3.1–4.2 s; only 2 % of real recordings" in " ".join(
             told[f"{verdict.path}: suspicious"]
         )
         *_, stretch = told["All checks together"]

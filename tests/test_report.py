@@ -475,6 +475,13 @@ class TestHtml:
         assert "not the probability that the recording is fake" in words
         assert "Limits" in words
 
+    def test_the_stretch_that_stands_out_is_a_button_that_plays_it(self):
+        text = to_html([SUSPICIOUS])
+        words = " ".join(Page(text).words.split())
+        assert f"What stands out most {CHECKS['lips'].question} 3.4–4.2 s (p = 0.02)" in words
+        assert '<button type="button" data-time="3.40">' in text
+        assert "What stands out most" not in to_html([replace(SUSPICIOUS, standout=None)])
+
     def test_says_what_each_check_found(self):
         words = " ".join(Page(to_html([SUSPICIOUS])).words.split())
         assert f"{CHECKS['lips'].question} Lip movements do not match the speech. 0.65 % of real recordings" in words

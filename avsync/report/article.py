@@ -36,7 +36,7 @@ def article(verdict: Verdict, address: str | None, *, headed: bool) -> str:
         _look(verdict, figures, address),
         _timeline(verdict, figures) if shown else "",
         _more(verdict, figures, shown),
-        _table(shown, check_names([verdict])) if shown else "",
+        _table(verdict, shown, check_names([verdict])) if shown else "",
         _technical(verdict),
         _data(verdict, figures) if shown else "",
     ]
@@ -162,10 +162,20 @@ def _more(verdict: Verdict, figures: Figures, shown: Sequence[Subject]) -> str:
     steps = "".join(f"<li>{text(step)}</li>" for step in next_steps(verdict))
     parts = [
         f"<section><h3>What to do next</h3><ol>{steps}</ol></section>" if steps else "",
+        _standout(verdict),
         _segments(shown),
         *(_face(face, verdict) for face in figures.faces),
     ]
     return f'<div class="more">{"".join(parts)}</div>' if any(parts) else ""
+
+
+def _standout(verdict: Verdict) -> str:
+    """The stretch that stands out most: a button that plays it."""
+    if (found := verdict.standout) is None:
+        return ""
+    where = f"{text(question(found.check))} {span(found.start, found.end)} (p = {found.p_value:.2g})"
+    button = f'<button type="button" data-time="{found.start:.2f}">{where}</button>'
+    return f"<section><h3>What stands out most</h3><p>{button}</p></section>"
 
 
 def _segments(shown: Sequence[Subject]) -> str:
@@ -203,11 +213,11 @@ def _face(face: FaceFigures, verdict: Verdict) -> str:
     )
 
 
-def _table(shown: Sequence[Subject], checks: Sequence[str]) -> str:
+def _table(verdict: Verdict, shown: Sequence[Subject], checks: Sequence[str]) -> str:
     columns = (*_COLUMNS, *(f"p {text(name)}" for name in checks), "p", "Readings", "Suspicious segments")
     several = len(shown) > 1
     star = "* the face that decides the verdict. " if several else ""
-    rows = "\n".join(_row(subject, checks, marked=several) for subject in shown)
+    rows = "\n".join(_row(verdict, subject, checks, marked=several) for subject in shown)
     return f"""<details class="technical"><summary>All numbers</summary><div class="table"><table>
 <caption>{star}Lag: by how much the sound comes after the lips.
 p: share of real recordings that score at least as high, for each check and for all together.
@@ -217,14 +227,14 @@ Readings: place among real recordings, 0 to 100; if the model is not calibrated,
 </table></div></details>"""
 
 
-def _row(subject: Subject, checks: Sequence[str], *, marked: bool) -> str:
+def _row(verdict: Verdict, subject: Subject, checks: Sequence[str], *, marked: bool) -> str:
     readings = "<br>".join(
         f"{text(name)} {reading.value:.3g}" if reading.percentile is None else f"{text(name)} {reading.percentile:.1f}"
         for check in subject.checks.values()
         for name, reading in check.readings.items()
     )
     segments = "<br>".join(f"{span(s.start, s.end)} (p = {s.p_value:.2g})" for s in subject.segments)
-    cells = (*subject_cells(subject, marked=marked), *p_cells(subject, checks), readings, segments or "none")
+    cells = (*subject_cells(subject, marked=marked), *p_cells(verdict, subject, checks), readings, segments or "none")
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 

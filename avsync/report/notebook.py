@@ -70,7 +70,7 @@ def _table(verdict: Verdict, shown: list[Subject]) -> Iterator[str]:
     last = ["readings"] if measured else [*(f"p {name}" for name in checks), "p", "segments"]
     cells = [("face", "seen", "speech", "lag", *last)]
     for subject in shown:
-        found = [values(subject)] if measured else [*p_cells(subject, checks), spans(subject.segments)]
+        found = [values(subject)] if measured else [*p_cells(verdict, subject, checks), spans(subject.segments)]
         cells.append((*subject_cells(subject, marked=len(shown) > 1), *found))
     head, *body = (_row(row, "td" if index else "th") for index, row in enumerate(cells))
     yield (

@@ -94,7 +94,7 @@ def _rows(verdict: Verdict, checks: Sequence[str] | None, numbers: int) -> Itera
     head = [Text(printable(Path(verdict.path).name)), Text(*_label(verdict))]
     shown = rows(verdict)
     for subject in shown:
-        last = (values(subject),) if checks is None else (*p_cells(subject, checks), spans(subject.segments))
+        last = (values(subject),) if checks is None else (*p_cells(verdict, subject, checks), spans(subject.segments))
         yield [*head, *map(Text, (*subject_cells(subject, marked=len(shown) > 1), *last))]
         head = [Text(), Text()]
     if not shown:
@@ -111,21 +111,23 @@ def _print_blocks(console: Console, verdicts: Sequence[Verdict]) -> None:
         shown = rows(verdict)
         for subject in shown:
             marked = len(shown) > 1
-            for named in _block(subject, None if measured else checks, marked=marked):
+            for named in _block(verdict, subject, None if measured else checks, marked=marked):
                 for line in _filled([f"{name} {value}" for name, value in named if value != "–"], console.width):
                     console.print(Text(f"  {line}"))
     if any(len(rows(verdict)) > 1 for verdict in verdicts):
         console.print(Text(f"\n{_DECISIVE}"))
 
 
-def _block(subject: Subject, checks: Sequence[str] | None, *, marked: bool) -> Iterator[list[tuple[str, str]]]:
+def _block(
+    verdict: Verdict, subject: Subject, checks: Sequence[str] | None, *, marked: bool
+) -> Iterator[list[tuple[str, str]]]:
     """Yield the cells of a row with the names of their columns, in groups that begin a line each."""
     _, *places = zip(_NUMBERS, subject_cells(subject, marked=marked), strict=True)
     yield [("*" if marked and subject.decisive else "", subject.name), *places]
     if checks is None:
         yield [("", value) for value in values(subject).split(", ")]
         return
-    yield list(zip((*(f"p {printable(name)}" for name in checks), "p"), p_cells(subject, checks), strict=True))
+    yield list(zip((*(f"p {printable(name)}" for name in checks), "p"), p_cells(verdict, subject, checks), strict=True))
     if subject.segments:
         first, *others = spans(subject.segments).split(", ")
         yield [("segments", first), *(("", other) for other in others)]

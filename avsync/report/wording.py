@@ -108,10 +108,14 @@ def subject_cells(subject: Subject, *, marked: bool) -> tuple[str, str, str, str
     )
 
 
-def p_cells(subject: Subject, names: Sequence[str]) -> list[str]:
-    """Return the p-value of each of these checks and of all together; a dash for what was not asked."""
+def p_cells(verdict: Verdict, subject: Subject, names: Sequence[str]) -> list[str]:
+    """Return the p-value of each of these checks and of all together; a dash for what was not asked.
+
+    The last of the face that decides is that of the verdict: the one to compare with the level.
+    """
     shares = [subject.checks[name].p_value if name in subject.checks else None for name in names]
-    return ["–" if share is None else f"{share:.2g}" for share in (*shares, subject.p_value)]
+    last = verdict.p_value if subject.decisive else subject.p_value
+    return ["–" if share is None else f"{share:.2g}" for share in (*shares, last)]
 
 
 def lag(lag_ms: float) -> str:
@@ -174,7 +178,7 @@ def _outcome(verdict: Verdict, p_value: float, decisive: Subject) -> list[str]:
 
 def _found(verdict: Verdict, decisive: Subject) -> str:
     if verdict.standout is not None and verdict.rests_on_standout:
-        return f"{finding(verdict.standout.check)} at {span(verdict.standout.start, verdict.standout.end)}"
+        return f"{finding(verdict.standout.check)}, most at {span(verdict.standout.start, verdict.standout.end)}"
     name = _most_anomalous(decisive)
     result = verdict.checks.get(name)
     return finding(name, result.peak if result else None)
