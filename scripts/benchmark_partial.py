@@ -23,6 +23,7 @@ from avsync.evaluate import Settings, evaluate
 from avsync.evaluate.metrics import auc, estimate
 from avsync.evaluate.protocols import segments
 from avsync.evaluate.results import StoredVerdict, VerdictFile
+from avsync.score.verdict import Verdict
 
 _METHODS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -92,9 +93,10 @@ def _where(name: str, kind: str, records: Sequence[ClipRecord], results: Results
 
 
 def _whole(name: str, kind: str, records: Sequence[ClipRecord], results: Results) -> Row:
-    """The AUC of the verdict, and of the best proposal of a clip."""
+    """The AUC of the verdict, the shares that it calls suspicious, and the AUC of the best proposal of a clip."""
     verdicts = [results[record.name].verdict for record in records]
     judged = [(r, v) for r, v in zip(records, verdicts, strict=True) if v.anomaly_score is not None]
+    verdicts = [verdict for _, verdict in judged]
     fake = np.array([record.label == "fake" for record, _ in judged])
     people = [record.identity for record, _ in judged]
     anomaly = np.array([verdict.anomaly_score for _, verdict in judged], np.float64)
@@ -104,8 +106,16 @@ def _whole(name: str, kind: str, records: Sequence[ClipRecord], results: Results
         "fakes": kind,
         "n": f"{int(fake.sum())}/{int((~fake).sum())}",
         "verdict": estimate(partial(auc, fake, anomaly), people),
+        "suspicious": _share([v for v, odd in zip(verdicts, fake, strict=True) if odd]),
+        "suspicious, real": _share([v for v, odd in zip(verdicts, fake, strict=True) if not odd]),
         "best proposal": estimate(partial(auc, fake, best), people),
     }
+
+
+def _share(verdicts: Sequence[Verdict]) -> str:
+    """The share of verdicts that are suspicious; a dash where none has a p-value."""
+    found = [verdict.verdict == "suspicious" for verdict in verdicts if verdict.p_value is not None]
+    return f"{np.mean(found):.2f}" if found else "–"
 
 
 if __name__ == "__main__":
