@@ -35,7 +35,7 @@ from avsync.progress import FilesProgress
 
 if TYPE_CHECKING:
     from avsync.isolation import ForReport, IsolatedDetector
-    from avsync.report import ReportStream
+    from avsync.report import PartsStream, ReportStream
     from avsync.score.verdict import Verdict
 
 
@@ -49,15 +49,16 @@ def score(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Also write a report: .jsonl or .csv, which grow with every file, .json or .html, written at the end.",
+            help="Also write a report: .jsonl, .csv or .parquet (a folder), which grow with every file, .json or "
+            ".html, written at the end.",
         ),
     ] = None,
     resume: Annotated[
         bool,
         typer.Option(
             "--resume",
-            help="Go on with the .jsonl or .csv report of a run that was stopped: files in it that have not changed "
-            "are not judged again, nor printed, unless they took too long or too much memory, or crashed.",
+            help="Go on with the .jsonl, .csv or .parquet report of a run that was stopped: files in it that have not "
+            "changed are not judged again, nor printed, unless they took too long or too much memory, or crashed.",
         ),
     ] = False,
     embed: Annotated[
@@ -160,28 +161,33 @@ def exit_with(verdicts: "Iterable[Verdict]", detector: "IsolatedDetector", statu
 
 def _check_outputs(output: Path | None, *, resume: bool, embed: bool) -> None:
     """Refuse what cannot be written before the work, not after."""
+    from avsync.report.parts import SUFFIX
     from avsync.report.stream import SUFFIXES
     from avsync.report.writer import renderer
 
     if embed and not _for_page(output, embed=True):
         raise UsageError("--embed: name a report that ends in .html by --output")
-    if resume and (output is None or output.suffix.lower() not in SUFFIXES):
-        raise UsageError(f"--resume: name the report of the run that was stopped by --output, {' or '.join(SUFFIXES)}")
-    if output is not None:
+    growing = (*SUFFIXES, SUFFIX)
+    if resume and (output is None or output.suffix.lower() not in growing):
+        raise UsageError(f"--resume: name the report of the run that was stopped by --output, {' or '.join(growing)}")
+    if output is not None and output.suffix.lower() != SUFFIX:
         renderer(output)
 
 
 def _stream(
     output: Path | None, detector: "IsolatedDetector", settings: dict[str, Any], *, resume: bool
-) -> "ReportStream | None":
-    from avsync.report import ReportStream
+) -> "ReportStream | PartsStream | None":
+    from avsync.report import PartsStream, ReportStream
+    from avsync.report.parts import SUFFIX
     from avsync.report.stream import SUFFIXES
 
-    if output is None or output.suffix.lower() not in SUFFIXES:
+    if output is None or output.suffix.lower() not in (*SUFFIXES, SUFFIX):
         return None
     facts = detector.facts
     hashes = {"weights_sha256": facts.weights_sha256, "calibration_sha256": facts.calibration_sha256}
     known = {"avsync": version("avsync"), "model": facts.model, **hashes, "checks": list(facts.checks), **settings}
+    if output.suffix.lower() == SUFFIX:
+        return PartsStream(output, facts.checks, known, resume=resume)
     return ReportStream(output, facts.checks, facts.readings, known, resume=resume)
 
 

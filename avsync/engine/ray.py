@@ -13,6 +13,7 @@ import os
 import pickle
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -50,6 +51,8 @@ class RayEngine:
             except (ConnectionError, RayError, ValueError, TimeoutError) as error:
                 where = address or os.environ.get("RAY_ADDRESS") or "this machine"
                 raise UsageError(f"--engine ray: no cluster answers at {where} ({_line(error)})") from error
+
+            _silence()
 
     def seat(self, task: Task, count: int) -> "RaySeat":
         """See `Engine.seat`."""
@@ -175,6 +178,14 @@ class RaySeat:
         if theirs != ours:
             raise UsageError(f"--engine ray: the cluster has avsync {theirs}, this machine {ours}; install the same")
         return facts
+
+
+def _silence() -> None:
+    """Keep Ray from printing what happens to actors on standard output, where results are; there is no option for it."""
+    with suppress(ImportError, AttributeError, KeyError):
+        from ray._private.ray_logging import global_worker_stdstream_dispatcher
+
+        global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
 
 
 def _reference(held: Held | None) -> Any:

@@ -23,7 +23,7 @@ from avsync.score.verdict import Verdict
 _SCHEMA = "avsync.resume/1"
 SUFFIXES = (".jsonl", ".csv")
 # Refusals that are not about the file alone: the next run may have more time or memory, or another avsync.
-_PASSING = (Reason.TIMED_OUT, Reason.OUT_OF_MEMORY, Reason.CRASHED)
+PASSING = (Reason.TIMED_OUT, Reason.OUT_OF_MEMORY, Reason.CRASHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class ReportStream:
         Raises:
             UsageError: the report cannot be written.
         """
-        self._identities = {str(path): _identity(path) for path in paths}
+        self._identities = {str(path): identity(path) for path in paths}
         kept = [entry for entry in self._entries if self._stays(entry)]
         try:
             self._rewrite(kept)
@@ -107,11 +107,11 @@ class ReportStream:
         size, mtime_ns = self._identities.get(verdict.path, (-1, 0))
         report, log = self._files
         end = self._end + len(text)
-        judged, again = verdict.verdict != "cannot_judge", verdict.reason in _PASSING
+        judged, again = verdict.verdict != "cannot_judge", verdict.reason in PASSING
         entry = _Entry(verdict.path, size, mtime_ns, judged, again, end)
         try:
-            _append(report, text)
-            _append(log, _line(asdict(entry)))
+            append(report, text)
+            append(log, _line(asdict(entry)))
         except OSError as error:
             raise self._cannot_write(error) from error
         self._end = end
@@ -180,7 +180,7 @@ class ReportStream:
         return UsageError(f"{self._path}: cannot be written ({error.strerror})")
 
 
-def _append(file: FileIO, content: bytes) -> None:
+def append(file: FileIO, content: bytes) -> None:
     """Append to a file; if that fails or is interrupted, the file stays as it was."""
     before = file.seek(0, os.SEEK_END)
     rest = memoryview(content)
@@ -197,7 +197,8 @@ def _line(data: dict[str, Any]) -> bytes:
     return json.dumps(data).encode() + b"\n"
 
 
-def _identity(path: Path) -> tuple[int, int]:
+def identity(path: Path) -> tuple[int, int]:
+    """Return the size (bytes) and the time of change (ns) of a file; (-1, 0) if it cannot be looked at."""
     try:
         status = path.stat()
     except (OSError, ValueError):
