@@ -32,12 +32,15 @@ def slots(kinds: Sequence[str], blendings: Sequence[str], clips: int) -> list[Sl
     return [Slot(number, *pair) for number, pair in enumerate(pairs)]
 
 
-def source_of(slot: Slot, tried: int, sources: int) -> int:
+def source_of(slot: Slot, tried: int, sources: int, seed: int) -> int:
     """Return which of the sources the slot is made of after so many tries.
 
-    Slots that follow each other take different clips, and the tries of a slot as well.
+    Every so many slots take each source once, in an order that is drawn anew: kinds and clips have nothing to do with
+    each other. The tries of a slot take different sources.
     """
-    return (slot.number + tried) % sources
+    round_, place = divmod(slot.number, sources)
+    order = Random(f"{seed} {round_}").sample(range(sources), sources)
+    return order[(place + tried) % sources]
 
 
 def drawn(records: Sequence[ClipRecord], seed: int) -> list[ClipRecord]:

@@ -164,7 +164,7 @@ def _by_clip(made: StressSet, wanted: Sequence[Slot]) -> Iterator[tuple[Real, li
         done = {(one.slot, one.tried) for one in made.candidates}
         filled, asked = {one.slot for one in made.kept}, defaultdict[int, list[Slot]](list)
         for slot in wanted:
-            source = source_of(slot, tried, len(made.real))
+            source = source_of(slot, tried, len(made.real), made.settings.seed)
             if slot.number not in filled and (slot.number, tried) not in done:
                 asked[source].append(slot)
         for source in sorted(asked):
