@@ -19,6 +19,7 @@ from avsync.evaluate.audit import FACTS
 from avsync.evaluate.manipulations import of_suite
 from avsync.evaluate.protocols import PROTOCOLS
 from avsync.face.interface import FACE_DETECTORS, Imported
+from avsync.reconstruct.face import BLENDINGS, FACE_RECONSTRUCTIONS
 from avsync.reconstruct.speech import RECONSTRUCTIONS
 from avsync.report.csv import DOCS as CSV_DOCS
 from avsync.report.json import DOCS as JSON_DOCS
@@ -106,6 +107,18 @@ def _reconstructions() -> str:
     return _table(["name", "family", "source"], rows)
 
 
+def _face_reconstructions() -> str:
+    rows = (
+        [f"`{kind.name}`", kind.family, kind.source, ", ".join(kind.regions), str(kind.frames)]
+        for kind in FACE_RECONSTRUCTIONS.values()
+    )
+    return _table(["name", "family", "source", "parts of the face", "pictures it needs"], rows)
+
+
+def _blendings() -> str:
+    return _table(["name", "source"], ([f"`{blending.name}`", blending.source] for blending in BLENDINGS.values()))
+
+
 def _backbones() -> str:
     rows = (
         [f"`{name}`", " and ".join(kind.sides), kind.source, "yes" if kind.layers else "no"]
@@ -141,6 +154,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "protocols": _protocols,
     "readings": _readings,
     "reconstructions": _reconstructions,
+    "face_reconstructions": _face_reconstructions,
+    "blendings": _blendings,
 }
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from face_footage import footage_of
 
 from avsync.checks.measure import measure
 from avsync.datasets import open_dataset
@@ -24,6 +25,7 @@ from avsync.errors import Reason, UsageError
 from avsync.evaluate import PROTOCOLS, Settings
 from avsync.evaluate.results import StoredVerdict
 from avsync.face.interface import load_face_detector
+from avsync.reconstruct.face.rebuild import rebuild_face
 from avsync.reconstruct.speech import reconstruct
 from avsync.recording import open_recording
 from avsync.score.readings import READINGS
@@ -180,6 +182,14 @@ class TestAdding:
         assert rebuilt.shape == speech.shape
         assert rebuilt.std() == pytest.approx(speech.std(), rel=1e-3)
         assert np.abs(rebuilt - speech).max() > 0.01
+
+    def test_the_face_reconstruction_changes_the_face_and_nothing_else(self, add):
+        add("avsync/reconstruct/face/median.py")
+        footage = footage_of(2, 64)
+        done = rebuild_face(footage, "median", np.random.default_rng(0))
+        changed = (done.pictures != footage.pictures).any(axis=3)
+        assert changed.any()
+        assert (done.mask[changed] > 0).all()
 
     def test_the_protocol_counts_refusals(self, add, tmp_path):
         add("avsync/evaluate/protocols/refusals.py")

@@ -12,8 +12,8 @@ from avsync.reconstruct.face.warp import aligned, back, carried
 _STEADY = 0.8  # frames: less than for masks, since lips must move in time
 _AVERAGED = (0.7, 1.6)  # frames, standard deviation
 _SKIPPED = (2, 4)  # of so many pictures one is kept
-_LIGHT = (1.0, 4.0)  # grey levels by which patches of a picture are lighter or darker, standard deviation
-_TREMBLE = (0.1, 0.5)  # pixels of the aligned frame, standard deviation
+_LIGHT = (0.5, 2.0)  # grey levels by which patches of a picture are lighter or darker, standard deviation
+_TREMBLE = (0.1, 0.4)  # pixels of the aligned frame, standard deviation
 _PATCHES = 4  # across and down
 
 
