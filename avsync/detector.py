@@ -104,10 +104,9 @@ class Detector:
             path: a video, or a file of sound alone.
             audio: a file with the sound; None: `path` has it.
             keep: what `Verdict.artefacts` shall hold: "lattice" of each face, with the times of its rows and the lag
-                curve, "mouths" of each face, "appearance": the maps of each face, float32 [N, h, w], with their times (s),
-                or "voice": the map of the recording as a whole, float32 [F, M], with its frequencies (Hz) and times
-                (s). "figures" makes `Verdict.figures`, what the report shows; "media" also a small copy of the
-                recording in it.
+                curve, "mouths" of each face, "appearance": maps of each face, float32 [N, h, w], with times (s), or
+                "voice": the map of the recording as a whole, float32 [F, M], with its frequencies (Hz) and times (s).
+                "figures" makes `Verdict.figures`, what the report shows; "media" also a small copy of the recording.
             on_progress: called with the stage, the seconds it has done, and those of the file.
 
         Raises:

@@ -79,7 +79,8 @@ def test_scores_the_grey_patches_that_the_other_checks_see(verdict, clip, weight
 
 
 def test_keeps_a_map_of_where_the_face_looks_rebuilt(verdict):
-    found, times = verdict.artefacts["appearance_map"], verdict.artefacts["appearance_times"]
+    of_face = verdict.artefacts[verdict.decisive_track]
+    found, times = of_face["appearance_map"], of_face["appearance_times"]
     assert found.shape == (8, 4, 4)
     assert len(times) == 8
     assert np.all(np.diff(times) > 0)
