@@ -36,6 +36,7 @@ def cluster():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_raylet_start_wait_time_s", "120")
+        patch.setenv("RAY_worker_niceness", "0")  # by default 15: on a busy machine tests would wait
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
         yield ray.get_runtime_context().gcs_address
         ray.shutdown()
@@ -120,7 +121,9 @@ def clips(tmp_path_factory):
 class TestVerbs:
     def test_extract_makes_the_features_of_this_machine(self, engine, clips, tmp_path):
         backbone, faces = load_backbone("mouth+mel", torch.device("cpu")), load_face_detector()
-        records = [ClipRecord(path, path.name, "real", "RealVideo-RealAudio", "", path.stem, path.stem) for path in clips]
+        records = [
+            ClipRecord(path, path.name, "real", "RealVideo-RealAudio", "", path.stem, path.stem) for path in clips
+        ]
         stores = [FeatureStore(tmp_path / name, backbone.key, "default", faces.key) for name in ("here", "ray")]
         here = extract(records, backbone, stores[0], faces=faces)
         away = extract(

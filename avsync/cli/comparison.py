@@ -137,7 +137,7 @@ class Comparing:
         from avsync.evaluate.json_files import write_json
         from avsync.evaluate.results import VerdictFile
 
-        stores = self._extract(records, output / "features", quiet=quiet or verbose)
+        stores = self._extract(records, output / "features", side, quiet=quiet or verbose)
         verdicts: dict[str, dict[str, StoredVerdict]] = {}
         summaries: dict[str, Summary] = {}
         for method in self._methods:
@@ -169,9 +169,12 @@ class Comparing:
             options["weights"] = find(method.weights, AVHALIGN)
         return options
 
-    def _extract(self, records: "list[ClipRecord]", folder: Path, *, quiet: bool) -> dict[str | None, Path]:
+    def _extract(
+        self, records: "list[ClipRecord]", folder: Path, side: Side | None, *, quiet: bool
+    ) -> dict[str | None, Path]:
         """By backbone, the folder of its features: those given, or made once where several methods read them."""
         from avsync.encoders.registry import choose_device, load_backbone
+        from avsync.engine import open_engine
         from avsync.face import load_face_detector
         from avsync.features import FeatureStore
         from avsync.features.extract import extract
@@ -179,13 +182,14 @@ class Comparing:
         readers = Counter(method.backbone for method in self._methods if method.backbone)
         if self._features is not None:
             return dict.fromkeys(readers, self._features)
+        where: dict[str, Any] = {} if side is None else {"workers": side.jobs, "engine": open_engine(side.engine)}
         shared = [backbone for backbone, methods in readers.items() if methods > 1]
         faces = load_face_detector(self._shared["faces"])
         for backbone in shared:
             encoders = load_backbone(backbone, choose_device(self._shared["device"]))
             store = FeatureStore(folder, encoders.key, self._shared["trim"], faces.key)
             with counting(f"features of {backbone}", quiet=quiet) as on_progress:
-                extract(records, encoders, store, faces=faces, on_progress=on_progress)
+                extract(records, encoders, store, faces=faces, **where, on_progress=on_progress)
         return dict.fromkeys(shared, folder)
 
 

@@ -37,6 +37,8 @@ EXTRAS = {
     "mesh": "--faces mesh",
     "pandas": "avsync.to_pandas",
     "plot": "Verdict.plot",
+    "scale": "--engine ray and .parquet reports",
+    "shards": "avsync pack, and trainings from its tar files",
     "ssl": "--backbone with HuBERT, WavLM and others",
     "train": "avsync train",
     "voice": "WORLD, to train the check of the voice",

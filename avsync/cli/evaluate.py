@@ -138,16 +138,18 @@ def evaluate(
             keep_copies=keep_copies,
             quiet=quiet or verbose,
         )
-    _print_shortcuts(records, folder / "audit", quiet=quiet or verbose)
+    _print_shortcuts(records, folder / "audit", side, quiet=quiet or verbose)
 
 
-def _print_shortcuts(records: "list[ClipRecord]", output: Path, *, quiet: bool) -> None:
+def _print_shortcuts(records: "list[ClipRecord]", output: Path, side: Side | None, *, quiet: bool) -> None:
     """Say what the files alone give away, for which no detector should be praised."""
+    from avsync.engine import open_engine
     from avsync.evaluate.audit import audit
 
     try:
         with counting("auditing", quiet=quiet) as on_progress:
-            found = audit(records, output, on_progress=on_progress)
+            where: dict[str, Any] = {} if side is None else {"jobs": side.jobs, "engine": open_engine(side.engine)}
+            found = audit(records, output, **where, on_progress=on_progress)
     except UsageError as error:  # such as a data set of real clips alone
         typer.echo(f"No audit: {error}.", err=True)
     else:

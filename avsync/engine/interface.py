@@ -92,6 +92,13 @@ class Job:
     arrays: "Held | None" = None
 
 
+@dataclass(frozen=True, slots=True)
+class Pickled:
+    """A pickled `Job.given`, on its way through a process that has no use for it."""
+
+    content: bytes
+
+
 class Held(Protocol):
     """Arrays of an answer, perhaps on another machine until somebody asks for them."""
 

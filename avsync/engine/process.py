@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any
 
-from avsync.engine.interface import MB, Arrays, InternalError, Job, Limits, Progress
+from avsync.engine.interface import MB, Arrays, InternalError, Job, Limits, Pickled, Progress
 from avsync.engine.memory import memory_of
 from avsync.engine.wire import Ended, read_answer, write_order
 from avsync.engine.worker import MEMORY_STATUS
@@ -98,7 +99,8 @@ class Process:
         with self._lock:
             self._seconds, self._working = self._limits.seconds(None, size), True
             self._until = monotonic() + self._seconds
-        self._send(job.given if job.arrays is None else (job.given, job.arrays.get()))
+        given = job.given.content if isinstance(job.given, Pickled) else pickle.dumps(job.given)
+        self._send((given, None if job.arrays is None else job.arrays.get()))
         while True:
             match self._receive():
                 case {"answer": dict() as answer}, arrays:

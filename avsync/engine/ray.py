@@ -23,7 +23,7 @@ from typing import Any
 import ray
 from ray.exceptions import ObjectLostError, RayActorError, RayError
 
-from avsync.engine.interface import Arrays, Held, InternalError, Job, Limits, Progress, SeatLost, Task
+from avsync.engine.interface import Arrays, Held, InternalError, Job, Limits, Pickled, Progress, SeatLost, Task
 from avsync.engine.local import Here, LocalSeat
 from avsync.errors import AvsyncError, CannotJudge, Reason, UsageError
 
@@ -51,8 +51,7 @@ class RayEngine:
             except (ConnectionError, RayError, ValueError, TimeoutError) as error:
                 where = address or os.environ.get("RAY_ADDRESS") or "this machine"
                 raise UsageError(f"--engine ray: no cluster answers at {where} ({_line(error)})") from error
-
-            _silence()
+        _silence()
 
     def seat(self, task: Task, count: int) -> "RaySeat":
         """See `Engine.seat`."""
@@ -91,12 +90,12 @@ class Holder:
         except Exception as error:
             return _told(error)
 
-    def more(self, given: bytes | None, arrays: "Arrays | None") -> "tuple[tuple[str, Any], Arrays | None]":
+    def more(self, job: Job | None, arrays: "Arrays | None") -> "tuple[tuple[str, Any], Arrays | None]":
         """The next answer of the job: the first of a new one, if it is given; its arrays stay in Ray's store."""
         try:
-            if given is not None:
-                job = replace(pickle.loads(given), arrays=None if arrays is None else Here(arrays))
-                self._answers = self._seat.do(job, lambda *_: None)
+            if job is not None:
+                held = None if arrays is None else Here(arrays)
+                self._answers = self._seat.do(replace(job, arrays=held), lambda *_: None)
             data, held = next(self._answers)
         except StopIteration:
             return ("done", None), None
@@ -131,7 +130,8 @@ class RaySeat:
     def do(self, job: Job, on_progress: Progress) -> Iterator[tuple[dict[str, Any], There]]:
         """See `Seat.do`; there is no progress within a job."""
         actor = self._ready()
-        order: tuple[Any, Any] = (pickle.dumps(replace(job, arrays=None)), _reference(job.arrays))
+        sent = Job(Pickled(pickle.dumps(job.given)), job.path)
+        order: tuple[Any, Any] = (sent, _reference(job.arrays))
         try:
             while True:
                 told, made = actor.more.options(num_returns=2).remote(*order)
@@ -181,7 +181,7 @@ class RaySeat:
 
 
 def _silence() -> None:
-    """Keep Ray from printing what happens to actors on standard output, where results are; there is no option for it."""
+    """Keep Ray from printing on standard output, where results are, what happens to actors. It has no option for it."""
     with suppress(ImportError, AttributeError, KeyError):
         from ray._private.ray_logging import global_worker_stdstream_dispatcher
 

@@ -52,7 +52,8 @@ def main(parent: int, closed: bool) -> None:
     up.send({"facts": facts})
     with suppress(Ended):
         while True:
-            _do(work, read_order(orders), up)
+            content, beside = read_order(orders)
+            _do(work, content, beside, up)
     return None
 
 
@@ -91,9 +92,10 @@ def _private_pipes() -> tuple[IO[bytes], _Up]:
     return orders, _Up(answers)
 
 
-def _do(work: Work, job: Any, up: _Up) -> None:
+def _do(work: Work, content: bytes, beside: "Arrays | None", up: _Up) -> None:
     try:
-        for data, arrays in work(job, up):
+        given = pickle.loads(content)
+        for data, arrays in work(given if beside is None else (given, beside), up):
             up.send({"answer": data}, arrays)
         up.send({"done": True})
     except CannotJudge as refusal:
