@@ -19,6 +19,7 @@ from avsync.recording import Need
 from avsync.score.readings import Reading, readings_of
 from avsync.score.readings.appearance import AppearanceWindow
 from avsync.score.reference import Reference
+from avsync.score.verdict import Artefacts
 from avsync.score.windows import Combined, WindowScore
 
 
@@ -55,7 +56,7 @@ class AppearanceCheck:
         seen = self._model.read(window.patches)
         face = AppearanceWindow(seen.score)
         times = window.start + seen.frames.astype(np.float64) / FPS
-        arrays = {"appearance_map": seen.map, "appearance_times": times}
+        arrays: Artefacts = {"appearance_map": seen.map, "appearance_times": times}
         return window_score(window, {reading.name: reading.read(face) for reading in self.readings}, arrays)
 
     def combine(self, windows: Sequence[WindowScore]) -> Combined | None:

@@ -52,7 +52,7 @@ def _records(root: Path) -> list[ClipRecord]:
         raise UsageError(
             f"{root}: no {FILE} of a finished set; fine-tuning learns from sets of avsync stress and no other fakes"
         )
-    known = {one.file for one in (*made.real, *made.kept)}
+    known = {*(one.file for one in made.real), *(one.file for one in made.kept)}
     records = open_dataset(root)
     if strange := next((record for record in records if record.name not in known), None):
         raise UsageError(f"{strange.name}: {FILE} does not know this clip; make the set again with avsync stress")
