@@ -31,9 +31,9 @@ class Detector:
     """Asks the checks of a recording, and compares their scores with those of real recordings.
 
     Args:
-        weights: a checkpoint made by `avsync train` and `avsync calibrate`, of the lips or of the voice; the other
-            check keeps its embedded one. None: the embedded ones.
-        checks: names joined by commas, such as "lips,face" (`avsync.checks.registry`); None: all of them.
+        weights: a checkpoint made by `avsync train` and `avsync calibrate`, of the lips, the voice or the appearance;
+            other checks keep their embedded ones. None: the embedded ones.
+        checks: names joined by commas, such as "lips,face" (`avsync.checks.registry`); None: those asked by default.
         backbone: encoders of lips and speech, such as "avhubert" (`avsync.encoders.registry`), in place of the
             checkpoint's own; without `weights`, their cosines are read.
         reading: how their lattice is read (`avsync.score.readings`).
