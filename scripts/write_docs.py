@@ -23,6 +23,7 @@ from avsync.reconstruct.face import BLENDINGS, FACE_RECONSTRUCTIONS
 from avsync.reconstruct.speech import RECONSTRUCTIONS
 from avsync.report.csv import DOCS as CSV_DOCS
 from avsync.report.json import DOCS as JSON_DOCS
+from avsync.report.parquet import DOCS as PARQUET_DOCS
 from avsync.score.readings import READINGS, Reading
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -150,6 +151,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "facts": _facts,
     "json": lambda: _block(JSON_DOCS),
     "manipulations": _manipulations,
+    "parquet": lambda: PARQUET_DOCS,
     "methods": _methods,
     "protocols": _protocols,
     "readings": _readings,
