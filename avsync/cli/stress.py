@@ -47,6 +47,7 @@ def stress(
     seed: Annotated[int, typer.Option(help="The same seed gives the same set.")] = 1,
     dataset: Dataset = None,
     device: Device = None,
+    jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Clips worked on side by side.")] = 1,
     quiet: Quiet = False,
 ) -> None:
     """Make well-crafted reconstructions of real clips, to test detectors with: a hard test, not fakes of anybody.
@@ -56,11 +57,12 @@ def stress(
     """
     from avsync.encoders.registry import choose_device
     from avsync.evaluate import print_tables
+    from avsync.evaluate.table import Tables
     from avsync.reconstruct.face.registry import identity
     from avsync.stress import Settings
     from avsync.stress.plan import chosen_blendings, chosen_kinds, method_of
     from avsync.stress.run import Recipe, make_stress_set
-    from avsync.stress.summary import notes, tables
+    from avsync.stress.summary import notes, rows
 
     if not 0 < share < 1:
         raise UsageError(f"--share {share:g}: must be between 0 and 1")
@@ -80,8 +82,9 @@ def stress(
         records=_hash(records),
     )
     with counting("making", quiet=quiet) as on_progress:
-        made = make_stress_set(records, output, recipe, settings, on_progress)
-    print_tables(tables(made), [*notes(made), f"{output}: next, avsync evaluate {output} --protocol stress"])
+        made = make_stress_set(records, output, recipe, settings, jobs=jobs, on_progress=on_progress)
+    tables: Tables = {heading: [{**row} for row in of] for heading, of in rows(made).items()}
+    print_tables(tables, [*notes(made), f"{output}: next, avsync evaluate {output} --protocol stress"])
 
 
 def _real_clips(root: Path, dataset: str | None, role: Literal["report", "calibrate", "all"]) -> "list[ClipRecord]":

@@ -2,6 +2,7 @@
 
 from dataclasses import astuple, dataclass
 from math import inf, isnan, log10
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,7 +117,8 @@ def likeness(pictures: Pictures, others: Pictures, masks: Masks) -> tuple[Series
     # The window of Wang et al. (2004), section III-B.
     window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     pairs = zip(one @ _LUMA, other @ _LUMA, strict=True)
-    maps = [structural_similarity(a, b, data_range=_PEAK, full=True, **window)[1] for a, b in pairs]
+    similarity: Any = structural_similarity  # has no types
+    maps = [similarity(a, b, data_range=_PEAK, full=True, **window)[1] for a, b in pairs]
     return _mean(error, few), _mean(np.stack(maps), few)
 
 

@@ -12,6 +12,7 @@ from avsync.files import write_whole
 from avsync.stress.measures import Quality
 
 FILE, SCHEMA = "stress.json", "avsync.stress/1"
+CLIPS = "clips"  # the folder of the clips below that of the set
 PURPOSE = "reconstruction made by avsync stress for testing detectors; not a recording"
 REAL_PURPOSE = "real clip, encoded again by avsync stress beside its reconstructions"
 USE = (

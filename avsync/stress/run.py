@@ -2,8 +2,8 @@
 
 import csv
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from io import StringIO
 from itertools import chain
 from pathlib import Path
@@ -12,27 +12,19 @@ from typing import NamedTuple
 import numpy as np
 
 from avsync.datasets.record import REAL_TYPE, ClipRecord
-from avsync.errors import CannotJudge, Reason, UsageError
+from avsync.errors import CannotJudge, UsageError
 from avsync.files import write_whole
 from avsync.media import frames
-from avsync.reconstruct.face.rebuild import rebuild_face
-from avsync.reconstruct.face.registry import described
-from avsync.stress.assess import allowed, face_masks, quality_of, quality_of_real
+from avsync.stress.assess import allowed, face_masks, quality_of_real
+from avsync.stress.candidate import ClipJob, try_clip
 from avsync.stress.measures import likeness, psnr
-from avsync.stress.plan import Slot, drawn, method_of, slots, source_of
-from avsync.stress.provenance import (
-    PURPOSE,
-    REAL_PURPOSE,
-    Candidate,
-    Real,
-    Settings,
-    StressSet,
-    read_stress_set,
-)
+from avsync.stress.plan import Slot, drawn, slots, source_of
+from avsync.stress.provenance import CLIPS, REAL_PURPOSE, Real, Settings, StressSet, read_stress_set
 from avsync.stress.shot import Shot, open_shot, pieces
 from avsync.stress.write import write_pictures
+from avsync.workers import run_jobs
 
-MANIFEST, CLIPS = "meta.csv", "clips"
+MANIFEST = "meta.csv"
 _COLUMNS = ("path", "label", "type", "method", "identity", "kind", "pair")
 _FAKE_TYPE = "FakeVideo-RealAudio"
 _REFERENCE = 20  # real clips that are looked at to learn what is allowed, if there are so many
@@ -52,6 +44,8 @@ def make_stress_set(
     folder: Path,
     recipe: Recipe,
     settings: Settings,
+    *,
+    jobs: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> StressSet:
     """Make real clips and reconstructions of them in `folder/clips`, `stress.json`, and at the end `meta.csv`.
@@ -63,29 +57,27 @@ def make_stress_set(
         folder: for the set; it is made if there is none.
         recipe: how reconstructions are made.
         settings: what the set depends on.
-        on_progress: called with the reconstructions that are done or given up, and how many are wanted.
+        jobs: how many clips are worked on side by side; the set does not depend on it.
+        on_progress: called with the reconstructions that are in the set, and how many are wanted.
 
     Raises:
         UsageError: the folder holds something else, or no clip can be used.
+        AvsyncError: a process died.
     """
     made = _begun(folder, settings)
-    by_name = {record.name: record for record in records}
-    _look(made, drawn(records, settings.seed), folder)
+    order = drawn(records, settings.seed)
+    _look(made, order, folder, jobs)
     if not made.real:
         first = next(iter(made.refused.items()), None)
         raise UsageError("no real clip can be used" + (f": {first[0]}: {first[1]}" if first else ""))
     made.bounds = allowed([one.quality for one in made.real], [one.identity for one in made.real], settings.share)
     report = on_progress or (lambda done, total: None)
-    wanted = slots(recipe.kinds, recipe.blendings, settings.clips)
-    report(len(made.kept), len(wanted))
-    for real, asked in _by_clip(made, wanted):
-        shot = open_shot(by_name[real.name])
-        if shot.sha256 != real.sha256:
-            raise UsageError(f"{real.name} has changed since this set was begun; choose another folder")
-        for slot, tried in asked:
-            made.candidates.append(_candidate(made, real, shot, slot, tried, recipe.device, folder))
+    report(len(made.kept), settings.clips)
+    for asked in _rounds(made, {record.name: record for record in records}, recipe, folder):
+        for candidate in run_jobs(try_clip, partial(next, iter(asked), None), jobs):
+            made.candidates = sorted([*made.candidates, candidate], key=lambda one: (one.slot, one.tried))
             made.save(folder)
-            report(len(made.kept), len(wanted))
+            report(len(made.kept), settings.clips)
     write_whole(folder / MANIFEST, _manifest(made).encode())
     made.complete = True
     made.save(folder)
@@ -112,30 +104,40 @@ def _begun(folder: Path, settings: Settings) -> StressSet:
     return made
 
 
-def _look(made: StressSet, records: Sequence[ClipRecord], folder: Path) -> None:
+def _look(made: StressSet, order: Sequence[ClipRecord], folder: Path, jobs: int) -> None:
     """Measure and copy real clips, in this order, until there are enough for the reconstructions and the bounds."""
-    before, made.real = {one.name: one for one in made.real}, []
-    for record in records:
-        if len(made.real) == max(made.settings.clips, _REFERENCE):
-            return
-        if record.name in made.refused:
-            continue
-        if record.name in before:
-            made.real.append(before[record.name])
-            continue
-        try:
-            made.real.append(_real(record, folder, {one.sha256: one.name for one in made.real}))
-        except CannotJudge as refusal:
-            made.refused[record.name] = refusal.detail
-        made.save(folder)
+    known, enough = {one.name: one for one in made.real}, max(made.settings.clips, _REFERENCE)
+    waiting = [record for record in order if record.name not in {*known, *made.refused}]
+    while waiting and len(known) < enough:
+        missing = enough - len(known)
+        some, waiting = ((record, folder) for record in waiting[:missing]), waiting[missing:]
+        for name, found in run_jobs(_look_at, partial(next, some, None), jobs):
+            if isinstance(found, Real):
+                known[name] = found
+            else:
+                made.refused[name] = found
+            made.real = [known[record.name] for record in order if record.name in known]
+            made.save(folder)
+        seen = dict[str, str]()
+        for one in made.real:
+            if seen.setdefault(one.sha256, one.name) != one.name:
+                made.refused[one.name] = f"the same file as {seen[one.sha256]}"
+                del known[one.name]
+        made.real = [known[record.name] for record in order if record.name in known]
 
 
-def _real(record: ClipRecord, folder: Path, known: dict[str, str]) -> Real:
+def _look_at(job: tuple[ClipRecord, Path]) -> Iterator[tuple[str, Real | str]]:
+    """Yield the name of a clip and what is known of it, or why it cannot be used."""
+    record, folder = job
+    try:
+        yield record.name, _real(record, folder)
+    except CannotJudge as refusal:
+        yield record.name, refusal.detail
+
+
+def _real(record: ClipRecord, folder: Path) -> Real:
     shot = open_shot(record)
-    if shot.sha256 in known:
-        raise CannotJudge(Reason.UNREADABLE, f"the same file as {known[shot.sha256]}")
-    target = folder / CLIPS / f"real_{shot.sha256[:_NAMED]}"
-    start = shot.footage.start
+    target, start = folder / CLIPS / f"real_{shot.sha256[:_NAMED]}", shot.footage.start
     written = write_pictures(target, shot.pictures(), shot.sound, start, shot.seconds, REAL_PURPOSE)
     return Real(
         name=record.name,
@@ -158,45 +160,21 @@ def _encoded(shot: Shot, written: Path) -> float:
     return psnr(float(np.mean(errors)))
 
 
-def _by_clip(made: StressSet, wanted: Sequence[Slot]) -> Iterator[tuple[Real, list[tuple[Slot, int]]]]:
-    """Yield what is to be tried next, real clip by real clip, round by round, until nothing is left to try."""
-    for tried in range(min(made.settings.tries, len(made.real))):
+def _rounds(
+    made: StressSet, records: Mapping[str, ClipRecord], recipe: Recipe, folder: Path
+) -> Iterator[list[ClipJob]]:
+    """Yield what is to be tried in each round, clip by clip; a round is made when the one before is done."""
+    settings, sources = made.settings, made.real
+    wanted = slots(recipe.kinds, recipe.blendings, settings.clips)
+    for tried in range(min(settings.tries, len(sources))):
         done = {(one.slot, one.tried) for one in made.candidates}
         filled, asked = {one.slot for one in made.kept}, defaultdict[int, list[Slot]](list)
         for slot in wanted:
-            source = source_of(slot, tried, len(made.real), made.settings.seed)
             if slot.number not in filled and (slot.number, tried) not in done:
-                asked[source].append(slot)
-        for source in sorted(asked):
-            yield made.real[source], [(slot, tried) for slot in asked[source]]
-
-
-def _candidate(made: StressSet, real: Real, shot: Shot, slot: Slot, tried: int, device: str, folder: Path) -> Candidate:
-    """Make one reconstruction, and write it if it is good enough."""
-    assert made.bounds is not None
-    rng = np.random.default_rng([made.settings.seed, slot.number, tried])
-    rebuilt = rebuild_face(shot.footage, slot.kind, rng, blending=slot.blending, matched=True, device=device)
-    quality = quality_of(shot, rebuilt)
-    shares = quality.shares(made.bounds)
-    failed = [name for name, share in shares.items() if share > 1]
-    failed += ["unchanged"] if quality.psnr > real.encoded else []
-    candidate = Candidate(
-        slot=slot.number,
-        tried=tried,
-        kind=method_of(slot.kind),
-        family=described(slot.kind).family,
-        blending=slot.blending,
-        source=real.sha256,
-        quality=quality,
-        flaw=max(shares.values()),
-        failed=tuple(failed),
-    )
-    if failed:
-        return candidate
-    name = f"reconstruction_{slot.number:04}_{candidate.kind.replace(':', '-')}_{slot.blending}"
-    pictures = shot.rebuilt_pictures(rebuilt)
-    written = write_pictures(folder / CLIPS / name, pictures, shot.sound, shot.footage.start, shot.seconds, PURPOSE)
-    return replace(candidate, file=written.relative_to(folder).as_posix())
+                asked[source_of(slot, tried, len(sources), settings.seed)].append(slot)
+        assert made.bounds is not None
+        common = tried, made.bounds, settings.seed, recipe.device, folder
+        yield [ClipJob(records[sources[n].name], sources[n], asked[n], *common) for n in sorted(asked)]
 
 
 def _manifest(made: StressSet) -> str:

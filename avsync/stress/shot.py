@@ -90,7 +90,8 @@ class Piece:
         black = np.zeros(self.pictures.shape[1:], np.uint8)
         white = np.full((*masks.shape[1:], 3), 255, np.uint8)
         parts = zip(masks[span], self.squares, strict=True)
-        return np.stack([paste(black, white, mask, square)[..., 0] for mask, square in parts]) / np.float32(255)
+        shown = np.stack([paste(black, white, mask, square)[..., 0] for mask, square in parts])
+        return (shown / 255).astype(np.float32)
 
 
 def pieces(shot: Shot) -> Iterator[Piece]:
@@ -101,8 +102,9 @@ def pieces(shot: Shot) -> Iterator[Piece]:
         height, width = several[0].shape[:2]
         left, top = (max(0, int(squares[:, axis].min())) for axis in (0, 1))
         right, bottom = (int((squares[:, axis] + squares[:, 2]).max()) for axis in (0, 1))
+        corner = np.array([left, top, 0])
         box = slice(top, min(bottom, height)), slice(left, min(right, width))
-        yield Piece(first, box, np.stack([picture[box] for picture in several]), squares - [left, top, 0])
+        yield Piece(first, box, np.stack([picture[box] for picture in several]), squares - corner)
         first += len(several)
 
 

@@ -10,7 +10,7 @@ from avsync.stress.provenance import USE, Candidate, StressSet
 _UNITS = {"psnr": " dB", "colour": " ΔE"}
 
 
-def tables(made: StressSet) -> dict[str, list[dict[str, str | int | float]]]:
+def rows(made: StressSet) -> dict[str, list[dict[str, str | int | float]]]:
     """Return a table of the kinds and one of the ways of blending."""
     settings, wanted = made.settings, Counter[str]()
     for number in range(settings.clips):
