@@ -73,7 +73,7 @@ TWO = ("trainer.devices=2", "trainer.strategy=ddp")
 
 def run(folder, name, config, *settings):
     words = arguments(folder, name, config, *settings)
-    done = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     return done
 
