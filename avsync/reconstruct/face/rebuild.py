@@ -62,7 +62,10 @@ def rebuild_face(
     rebuild, regions = load_face_reconstruction(kind, device), described(kind).regions
     settings = _drawn(rng, blending, matched)
     face = steady(footage)
-    outline = outline_of(regions[rng.integers(len(regions))], face.points).scaled(wavering(rng, _WAVERING))
+    waves = wavering(rng, _WAVERING)
+    if settings.matched:
+        waves = np.minimum(waves, 1)  # beyond the landmarks lies background, which a source that moved shows twice
+    outline = outline_of(regions[rng.integers(len(regions))], face.points).scaled(waves)
     source, target = to_tensor(rebuild(footage, rng)), to_tensor(footage.pictures)
     if settings.matched:
         source = as_filmed(source, target, face, rng)

@@ -15,7 +15,7 @@ Points = NDArray[np.complex128]
 # every face, whatever the hair.
 _FOREHEAD = 0.5
 # How much of a hull is used: of the jaw what is surely not the background.
-_LIPS, _FEATURES, _JAW = 1.25, 1.1, 0.97
+_LIPS, _FEATURES, _JAW = 1.15, 1.1, 0.97
 
 
 def outline_of(region: Region, points: Points) -> Outline:
@@ -25,8 +25,10 @@ def outline_of(region: Region, points: Points) -> Outline:
 
 def _mouth(points: Points) -> Outline:
     """The lips, and the skin halfway to the nose and to the chin."""
-    halfway = (points[:, [33, 8]] + points[:, [51, 57]]) / 2
-    return around(np.concatenate([points[:, LIPS], halfway], axis=1)).scaled(_LIPS)
+    up, down = ((points[:, [there]] - points[:, [lip]]) / 2 for there, lip in ((33, 51), (8, 57)))
+    return around(np.concatenate([points[:, LIPS], points[:, 49:54] + up, points[:, 55:60] + down], axis=1)).scaled(
+        _LIPS
+    )
 
 
 def _lower_face(points: Points) -> Outline:
