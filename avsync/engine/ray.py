@@ -181,11 +181,15 @@ class RaySeat:
 
 
 def _silence() -> None:
-    """Keep Ray from printing on standard output, where results are, what happens to actors. It has no option for it."""
-    with suppress(ImportError, AttributeError, KeyError):
-        from ray._private.ray_logging import global_worker_stdstream_dispatcher
+    """Keep Ray from printing the end of actors on standard output, where results are. It has no option for it.
 
-        global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
+    Its function is private: where another version has none of this name, its words stay. They are in Ray's logs too.
+    """
+    with suppress(ImportError):
+        from ray._private import worker
+
+        if hasattr(worker, "print_to_stdstream"):
+            worker.print_to_stdstream = lambda *_, **__: None
 
 
 def _reference(held: Held | None) -> Any:
