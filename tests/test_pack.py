@@ -238,6 +238,7 @@ class TestIndex:
         ("line", "change"),
         [
             (0, {"schema": "other"}),
+            (0, {"whole": "yes"}),
             (0, {"shards": {"../000000.tar": 5}}),
             (0, {"arrays": {"lips": {"dtype": "object", "shape": [1]}}}),
             (0, {"arrays": {"lips": {"dtype": "uint8", "shape": [1 << 40]}}}),

@@ -48,4 +48,5 @@ class _Sum(Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return _Sum.apply(gradient.contiguous())  # type: ignore[no-any-return]
+        total: Tensor = _Sum.apply(gradient.contiguous())
+        return total

@@ -119,9 +119,8 @@ def read_index(folder: Path) -> Index:
                 raise UsageError(f"{path}: not an index of this version of avsync; run avsync pack again")
             arrays = {_text(name): _array(said) for name, said in head["arrays"].items()}
             shards = {_shard(name): _count(size) for name, size in head["shards"].items()}
-            making = Making(
-                *(_text(head[name]) for name in ("name", "licence", "features", "faces", "trim")), head["whole"]
-            )
+            texts = ("name", "licence", "features", "faces", "trim")
+            making = Making(*(_text(head[name]) for name in texts), whole=_flag(head["whole"]))
             entries = list(_entries(file, arrays, shards))
     except OSError as error:
         raise UsageError(
@@ -177,6 +176,12 @@ def _shard(name: Any) -> str:
 def _text(value: Any) -> str:
     if type(value) is not str:
         raise ValueError("text")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if type(value) is not bool:
+        raise ValueError("flag")
     return value
 
 
