@@ -24,7 +24,7 @@ from typing import Any
 
 from benchmark.report import Row, circumstances, say, to_markdown
 
-from avsync.cli.comparison import settings_of
+from avsync.cli.judging import settings_of
 from avsync.datasets import ClipRecord, open_dataset, with_role
 from avsync.detector import Detector
 from avsync.errors import AvsyncError, UsageError
