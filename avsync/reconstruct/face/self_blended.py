@@ -35,7 +35,7 @@ def _other_colours(pictures: Tensor, rng: np.random.Generator) -> Tensor:
     saturation, contrast = (1 + rng.uniform(-most, most) for most in (_TONE, _LIGHT))
     brightness = 255 * rng.uniform(-_LIGHT, _LIGHT)
     grey = pictures.mean(dim=1, keepdim=True)
-    middle = grey.mean()
+    middle = float(grey.numpy().mean(dtype=np.float64))  # of torch, it depends on the number of threads
     toned = grey + saturation * (pictures - grey)
     return middle + contrast * (toned - middle) + brightness + shift
 

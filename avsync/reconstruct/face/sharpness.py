@@ -55,5 +55,7 @@ def noise_level(pictures: Tensor, mask: Tensor) -> float:
 
 def _energy(band: Tensor, mask: Tensor) -> NDArray[np.float64]:
     """Mean square inside a mask, averaged over time, float64 [T]."""
-    inside = (band.square().mean(dim=1, keepdim=True) * mask).sum(dim=(1, 2, 3)) / mask.sum(dim=(1, 2, 3)).clamp(min=1)
-    return np.asarray(gaussian_filter1d(inside.double().numpy(), _STEADY, mode="nearest"))
+    # numpy, since sums of torch depend on the number of threads.
+    square, shares = band.square().mean(dim=1).double().numpy(), mask[:, 0].double().numpy()
+    inside = (square * shares).sum(axis=(1, 2)) / np.maximum(shares.sum(axis=(1, 2)), 1)
+    return np.asarray(gaussian_filter1d(inside, _STEADY, mode="nearest"))
