@@ -10,9 +10,9 @@ from threading import Lock, Thread
 from typing import Any, Literal
 
 from avsync.app.history import History, Kept
+from avsync.engine.traces import report
 from avsync.errors import AvsyncError
 from avsync.isolation import IsolatedDetector
-from avsync.engine.traces import report
 from avsync.progress import Stage
 from avsync.report.wording import LABELS, sentence
 from avsync.score.verdict import Verdict
