@@ -151,13 +151,13 @@ def _grown(rows: list[Row]) -> list[Row]:
     for row in sorted(rows, key=lambda row: str(row["what"])):
         what, clips, seconds = str(row["what"]), int(str(row["clips"])), float(str(row["of the processor"]))
         each: float | None = None
-        ratio: float | None = None
+        more: Row = {"ms each further clip": "–", "ratio": "–"}
         if what in before:
             fewer, then, slope = before[what]
             each = (seconds - then) / max(1, clips - fewer)
-            ratio = each / slope if slope else None
+            more["ms each further clip"] = round(1000 * each, 2)
+            more["ratio"] = round(each / slope, 2) if slope else "–"
         before[what] = clips, seconds, each
-        more = {"ms each further clip": each and round(1000 * each, 2), "ratio": ratio and round(ratio, 2)}
         grown.append({**row, **more})
     return grown
 

@@ -122,12 +122,12 @@ def read_packed(root: str) -> Packed:
 
 def _expanded(root: str) -> Iterator[Path]:
     try:
-        from braceexpand import UnbalancedBracesError, braceexpand  # WebDataset's, without its variables and pipes
+        from braceexpand import braceexpand  # WebDataset's, without its variables and pipes
     except ModuleNotFoundError as error:
         raise UsageError(f"tar files need the package '{error.name}': pip install 'avsync[shards]'") from error
     try:
         found = list(islice(braceexpand(root), _MAX_SHARDS + 1))
-    except UnbalancedBracesError as error:
+    except ValueError as error:
         raise UsageError(f"{root}: a brace is missing; write shards/{{000000..000041}}.tar") from error
     if len(found) > _MAX_SHARDS:
         raise UsageError(f"{root}: more than {_MAX_SHARDS} files")

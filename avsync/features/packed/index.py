@@ -20,6 +20,9 @@ SHARD = re.compile(r"\d{6}\.tar")
 # Types of arrays that features have; none holds Python objects.
 _TYPES = ("uint8", "float16", "float32")
 _MAX_ROW = 1 << 20  # values of a frame
+# Texts of the first line, and of the others.
+_MAKING = ("name", "licence", "features", "faces", "trim")
+_ENTRY = ("name", "speaker", "split", "key", "shard", "sample")
 _WRONG = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 
@@ -119,8 +122,8 @@ def read_index(folder: Path) -> Index:
                 raise UsageError(f"{path}: not an index of this version of avsync; run avsync pack again")
             arrays = {_text(name): _array(said) for name, said in head["arrays"].items()}
             shards = {_shard(name): _count(size) for name, size in head["shards"].items()}
-            texts = ("name", "licence", "features", "faces", "trim")
-            making = Making(*(_text(head[name]) for name in texts), whole=_flag(head["whole"]))
+            name, licence, features, faces, trim = (_text(head[key]) for key in _MAKING)
+            making = Making(name, licence, features, faces, trim, _flag(head["whole"]))
             entries = list(_entries(file, arrays, shards))
     except OSError as error:
         raise UsageError(
@@ -144,15 +147,12 @@ def _plain(entry: Entry) -> dict[str, Any]:
 
 def _entries(lines: Iterator[str], arrays: Mapping[str, ArrayType], shards: Mapping[str, int]) -> Iterator[Entry]:
     bytes_of = [row_bytes(array) for array in arrays.values()]
-    texts = ("name", "speaker", "split", "key", "shard", "sample")
     for line in lines:
         said = json.loads(line)
-        entry = Entry(
-            *(_text(said.get(name, "")) for name in texts),
-            _count(said.get("frames", 0)),
-            float(said.get("speech_seconds", 0.0)),
-            tuple(map(_count, said.get("offsets", ()))),
-        )
+        name, speaker, split, key, shard, sample = (_text(said.get(text, "")) for text in _ENTRY)
+        frames, speech = _count(said.get("frames", 0)), float(said.get("speech_seconds", 0.0))
+        offsets = tuple(map(_count, said.get("offsets", ())))
+        entry = Entry(name, speaker, split, key, shard, sample, frames, speech, offsets)
         if entry.key:
             ends = (begin + entry.frames * size for begin, size in zip(entry.offsets, bytes_of, strict=True))
             if not entry.frames or max(ends) > shards[entry.shard] or not isfinite(entry.speech_seconds):
