@@ -265,7 +265,7 @@ class TestCheckpoint:
         kind = getattr(import_module(module), model)
         assert issubclass(kind, Model)
         assert (kind.format, is_dataclass(getattr(import_module(module), config))) == (name, True)
-        assert kind.check in ("lips", "voice", "none")
+        assert kind.check in ("lips", "voice", "appearance", "none")
 
     def test_a_loaded_model_equals_the_saved_one(self, saved):
         model, path = saved

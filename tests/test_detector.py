@@ -315,7 +315,7 @@ class TestArtefacts:
         assert detector.score(demo[0], keep=(keep,)).artefacts[0].keys() == names
 
     def test_one_that_does_not_exist_is_a_usage_error(self, detector, demo):
-        known = "lattice, mouths, voice, figures, media"
+        known = "lattice, mouths, voice, appearance, figures, media"
         with pytest.raises(UsageError, match=f"^keep: unknown gradients; known: {known}$"):
             detector.score(demo[0], keep=("gradients",))
 

@@ -243,7 +243,7 @@ class TestACheckOfFaces:
             assert verdict.checks[name] == check
         # It was not calibrated together with the others: Bonferroni.
         smallest = min(check.p_value for check in verdict.checks.values())
-        assert verdict.p_value == track.p_value == min(1.0, 3 * smallest)
+        assert verdict.whole_p_value == track.p_value == min(1.0, 3 * smallest)
         assert len(verdict.checks["eyes"].windows) == len(plain.checks["lips"].windows)
 
     def test_can_make_it_suspicious(self, add, clip, plain):
@@ -251,7 +251,7 @@ class TestACheckOfFaces:
         verdict = Detector().score(clip)
         assert (plain.verdict, verdict.verdict) == ("consistent", "suspicious")
         assert verdict.checks["eyes"].p_value < 0.01
-        assert verdict.anomaly_score == verdict.checks["eyes"].anomaly_score
+        assert verdict.decisive.anomaly_score == verdict.checks["eyes"].anomaly_score
         assert verdict.tracks[0].segments
 
     def test_is_in_every_report(self, add, clip, capsys):
@@ -334,7 +334,7 @@ class TestACheckOfSound:
         assert list(track.checks) == ["lips", "face", "pitch"]
         assert (track.start, track.end, track.box) == (before.start, before.end, before.box)
         assert track.checks["pitch"].p_value == verdict.checks["pitch"].p_value
-        assert verdict.p_value == min(1.0, 3 * min(check.p_value for check in verdict.checks.values()))
+        assert verdict.whole_p_value == min(1.0, 3 * min(check.p_value for check in verdict.checks.values()))
         assert (plain.verdict, verdict.verdict) == ("consistent", "suspicious")
 
     def test_judges_a_video_without_faces(self, add, tmp_path):
@@ -358,7 +358,7 @@ class TestACheckOfSound:
         verdict = Detector().score(path)
         first, second = verdict.tracks
         assert first.end == pytest.approx(second.start, abs=0.1)
-        assert verdict.p_value == min(1.0, 2 * min(first.p_value, second.p_value))
+        assert verdict.whole_p_value == min(1.0, 2 * min(first.p_value, second.p_value))
 
     def test_is_calibrated_without_faces(self, add, tree, sound, tmp_path):
         add("pitch", "load_pitch")

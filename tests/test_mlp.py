@@ -197,7 +197,7 @@ class TestBatches:
 class TestMLPData:
     def epoch(self, number, seed=0):
         data = MLPData(TestBatches.CLIPS, TestBatches.CLIPS[:2], FramesConfig(frames=50, seed=seed))
-        data.trainer = SimpleNamespace(current_epoch=number)
+        data.trainer = SimpleNamespace(current_epoch=number, global_rank=0, world_size=1)
         return torch.cat([batch.lips for batch in data.train_dataloader()])
 
     def test_the_same_seed_and_epoch_give_the_same_batches(self):

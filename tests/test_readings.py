@@ -42,7 +42,7 @@ class TestTheRegistry:
         assert not {"log", "mean", "deviation", "percentile", "lattice"} & set(meaning.lower().split())
 
     def test_a_reading_is_of_one_source(self):
-        others = [reading.name for source in ("view", "voice") for reading in readings_of(source)]
+        others = [reading.name for source in ("view", "voice", "appearance") for reading in readings_of(source)]
         assert sorted([*FACE_READINGS, *LATTICE_READINGS, *others]) == sorted(READINGS)
 
 

@@ -276,7 +276,7 @@ class TestScoring:
     def test_a_file_of_sound_alone_is_judged_by_the_voice(self, calibrated, sound_file):
         verdict = Detector(calibrated).score(sound_file)
         assert (verdict.verdict, verdict.reason, verdict.tracks) == ("consistent", None, [])
-        assert verdict.p_value == verdict.checks["voice"].p_value
+        assert verdict.whole_p_value == verdict.checks["voice"].p_value
         assert len(verdict.checks["voice"].windows) == 3
         assert {verdict.checks[name].reason for name in ("lips", "face")} == {Reason.NO_VIDEO}
 
@@ -292,7 +292,7 @@ class TestScoring:
         (track,) = verdict.tracks
         assert set(track.checks) == set(ALL)
         assert set(calibration.joint) == {("face", "lips"), ("face", "voice"), ("lips", "voice"), ALL}
-        assert verdict.p_value == track.p_value
+        assert verdict.whole_p_value == track.p_value
 
     def test_where_the_lips_refuse_face_and_voice_are_fused(self, calibrated, video_file, monkeypatch):
         monkeypatch.setattr("avsync.checks.lips._MAX_TURN", -1.0)

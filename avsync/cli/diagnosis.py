@@ -33,6 +33,7 @@ main(sys.argv[2])
 # Beside the package that an extra brings: what it is for. A test compares the names with pyproject.toml.
 EXTRAS = {
     "app": "the local page, avsync app",
+    "autoencoders": "reconstructions of faces by published autoencoders",
     "fan": "--faces fan",
     "mesh": "--faces mesh",
     "pandas": "avsync.to_pandas",

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from avsync.errors import CannotJudge, UsageError
-from avsync.features.hashes import hash_file
 from avsync.files import unfinished
 from avsync.report.parquet import row, schema, to_part
 from avsync.report.stream import PASSING, append, identity
@@ -194,6 +193,8 @@ class PartsStream:
         """Whether the content of a file has a row already; then it gets one of its own."""
         if not self._rows:
             return False
+        from avsync.features.hashes import hash_file  # imports PyTorch
+
         try:
             sha256 = hash_file(path).sha256
         except CannotJudge:

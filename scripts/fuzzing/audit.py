@@ -22,6 +22,8 @@ _READABLE = (
 _WRITABLE = (os.devnull, "/proc/self/")
 # A worker that ended is replaced while the next input is judged, and `ctypes` asks for the linker's list of libraries.
 _PROGRAMS = (sys.executable, "/sbin/ldconfig")
+# What the parent sends to a worker is a pickle of its own; nothing of a file is ever one.
+_JOBS = (("avsync.isolation.judge", "FileToJudge"),)
 _PATH_HOOK = ".__path_hook__"  # no file: the import system asks editable installations by this name
 
 
@@ -34,10 +36,16 @@ def install(folder: Path, tell: Callable[[str], None]) -> None:
             path, _, flags = arguments
             if isinstance(path, str | bytes) and not is_allowed(os.fsdecode(path), flags, below):
                 tell(f"opened {os.fsdecode(path)}")
-        elif event.startswith(_FORBIDDEN) and not (event == "subprocess.Popen" and arguments[0] in _PROGRAMS):
+        elif event.startswith(_FORBIDDEN) and not _is_expected(event, arguments):
             tell(f"{event} {str(arguments)[:80]}")
 
     sys.addaudithook(hook)
+
+
+def _is_expected(event: str, arguments: tuple[object, ...]) -> bool:
+    if event == "pickle.find_class":
+        return arguments in _JOBS
+    return event == "subprocess.Popen" and arguments[0] in _PROGRAMS
 
 
 def is_allowed(path: str, flags: object, below: str) -> bool:
