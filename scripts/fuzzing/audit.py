@@ -22,8 +22,12 @@ _READABLE = (
 _WRITABLE = (os.devnull, "/proc/self/")
 # A worker that ended is replaced while the next input is judged, and `ctypes` asks for the linker's list of libraries.
 _PROGRAMS = (sys.executable, "/sbin/ldconfig")
-# What the parent sends to a worker is a pickle of its own; nothing of a file is ever one.
-_JOBS = (("avsync.isolation.judge", "FileToJudge"),)
+# Jobs, and what makes a worker that replaces another, are pickles of the parent; nothing of a file is ever one.
+_OF_THE_PARENT = (
+    ("avsync.isolation.judge", "FileToJudge"),
+    ("avsync.isolation.judge", "make_judge"),
+    ("functools", "partial"),
+)
 _PATH_HOOK = ".__path_hook__"  # no file: the import system asks editable installations by this name
 
 
@@ -44,7 +48,7 @@ def install(folder: Path, tell: Callable[[str], None]) -> None:
 
 def _is_expected(event: str, arguments: tuple[object, ...]) -> bool:
     if event == "pickle.find_class":
-        return arguments in _JOBS
+        return arguments in _OF_THE_PARENT
     return event == "subprocess.Popen" and arguments[0] in _PROGRAMS
 
 
