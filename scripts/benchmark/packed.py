@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from avsync.features import Features, FeatureStore, StoreWriter
 from avsync.features.packed import Making, pack, read_packed
 
 _FRAMES, _PER_SPEAKER, _READ = 50, 10, 4000
+_TENSORS = ("landmarks", "lip_features", "speech_features", "speech_share")
 _taken: dict[str, tuple[float, float, float]] = {}
 
 
@@ -80,7 +82,9 @@ def _store(root: Path, records: list[ClipRecord]) -> tuple[FeatureStore, list[tu
     store = FeatureStore(root, "mouth-1+mel-1", "default", "dlib-68/2", whole=True)
     with StoreWriter(store) as writer:
         for record in records:
-            writer.add(record.name, features)
+            # A store refuses tensors that share memory.
+            own = {name: getattr(features, name).clone() for name in _TENSORS}
+            writer.add(record.name, replace(features, **own))
             writer.finish(record.name)
     return store, [(record, record.name) for record in records]
 
