@@ -1,6 +1,7 @@
 """The stretch of a recording that stands out most, and what it means for the verdict."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from math import log10
 
 import numpy as np
@@ -38,8 +39,8 @@ def find_standout(
             found.append(Standout(name, best.start, best.end, scan.p_value(best.score, seconds), best.track))
     if not found:
         return None
-    best_of = min(found, key=lambda standout: standout.p_value)
-    return Standout(best_of.check, best_of.start, best_of.end, min(1.0, looked * best_of.p_value), best_of.track)
+    least = min(found, key=lambda standout: standout.p_value)
+    return replace(least, p_value=min(1.0, looked * least.p_value))
 
 
 def with_standout(score: float, p_value: float, stretch: float) -> tuple[float, float, bool]:
