@@ -19,10 +19,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import av
 import numpy as np
+from benchmark.commands import Measured, measure
 from benchmark.report import Row, Tables, circumstances, say, to_markdown
 from numpy.typing import NDArray
 
@@ -34,14 +34,6 @@ _SECONDS, _SIDE, _CRF = 2.0, 224, 28
 _TALKERS = 8  # clips that differ in more than the number at their end
 _PER_PERSON = 10
 _HERE = Path(__file__).resolve().parent / "benchmark"
-
-
-class Measured(NamedTuple):
-    """What a command took: seconds, seconds of the processor, and memory of its largest process (bytes)."""
-
-    seconds: float
-    processor: float
-    memory: float
 
 
 def main() -> None:
@@ -129,9 +121,7 @@ _STAGES: dict[str, Callable[[Path, list[bytes], int], list[Row]]] = {
 
 
 def _measured(command: list[str]) -> Measured:
-    outer = [sys.executable, str(_HERE / "measure.py"), sys.executable, "-m", "avsync", *command]
-    run = subprocess.run(outer, check=True, stdout=subprocess.PIPE, text=True)
-    return Measured(*json.loads(run.stdout))
+    return measure([sys.executable, "-m", "avsync", *command])
 
 
 def _row(what: str, size: int, taken: Measured) -> Row:

@@ -19,10 +19,10 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory, gettempdir
 from time import time
-from typing import NamedTuple
 
 import av
 import numpy as np
+from benchmark.commands import Measured, measure
 from benchmark.report import Row, Tables, circumstances, to_markdown
 from numpy.typing import NDArray
 
@@ -33,14 +33,6 @@ _DEMO_SECONDS = 8
 _LONGER = (5, 30)
 _HERE = Path(__file__).resolve().parent / "benchmark"
 _AVSYNC, _DECODING, _BASELINE = "avsync score", "decoding the pictures alone", "avsync score, baseline"
-
-
-class Measured(NamedTuple):
-    """What a command took: seconds, seconds of the processor (of all cores together), and peak memory (bytes)."""
-
-    seconds: float
-    processor: float
-    memory: float
 
 
 def main() -> None:
@@ -71,8 +63,8 @@ def _options() -> argparse.Namespace:
 
 def _start(runs: int) -> list[Row]:
     """Seconds until the command line prints its help, and of Python alone."""
-    python = median(_measure([sys.executable, "-c", "pass"]).seconds for _ in range(runs))
-    help_text = median(_measure([sys.executable, "-m", "avsync", "--help"]).seconds for _ in range(runs))
+    python = median(measure([sys.executable, "-c", "pass"]).seconds for _ in range(runs))
+    help_text = median(measure([sys.executable, "-m", "avsync", "--help"]).seconds for _ in range(runs))
     return [
         {"command": "python -c pass", "seconds": python, "times as long": 1.0},
         {"command": "avsync --help", "seconds": help_text, "times as long": help_text / python},
@@ -91,7 +83,7 @@ def _measured(clip: Path, options: argparse.Namespace) -> dict[str, list[Measure
     measured: dict[str, list[Measured]] = {name: [] for name in commands}
     for _ in range(options.runs):
         for name, (command, folder) in commands.items():
-            measured[name].append(_measure(command, folder))
+            measured[name].append(measure(command, folder))
     return measured
 
 
@@ -126,7 +118,7 @@ def _scoring(clip: Path, options: argparse.Namespace, measured: list[Measured]) 
         with TemporaryDirectory(prefix="avsync-") as folder:
             longer = Path(folder) / "longer.mp4"
             _repeat(clip, longer, times, options.seconds)
-            rows.append(_row(times * options.seconds, [_measure([*_score(options), str(longer)])]))
+            rows.append(_row(times * options.seconds, [measure([*_score(options), str(longer)])]))
     return rows
 
 
@@ -148,13 +140,6 @@ def _stages(clip: Path, weights: Path | None) -> list[Row]:
     seconds = json.loads(output)
     total = sum(seconds.values())
     return [{"stage": name, "seconds": spent, "%": round(100 * spent / total)} for name, spent in seconds.items()]
-
-
-def _measure(command: list[str], folder: Path | None = None) -> Measured:
-    """What a command takes, started in `folder`."""
-    outer = [sys.executable, str(_HERE / "measure.py"), *command]
-    run = subprocess.run(outer, check=True, stdout=subprocess.PIPE, text=True, cwd=folder)
-    return Measured(*json.loads(run.stdout))
 
 
 def _talking_clip(seconds: int, height: int) -> Path:
