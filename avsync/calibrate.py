@@ -250,7 +250,7 @@ def _combined(clip: Any, checks: Sequence[Check]) -> Mapping[str, Sequence[Windo
 
 
 def _with_scans(calibration: Calibration, wholes: Sequence[Whole], checks: Sequence[Check]) -> Calibration:
-    """The calibration with the law of the best proposals, of each check that makes some in clips of enough people."""
+    """The calibration with the law of the best proposals, of each check that scores moments."""
     references = dict(calibration.references)
     for check in checks:
         reference = references[check.name]
