@@ -212,11 +212,15 @@ class TestList:
         page.wait_for_selector(".recording[data-shown]")
         assert page.locator("[data-shown] .timeline").is_visible()
 
-    def test_five_hundred_files_open_quickly(self, report, verdicts):
-        page = report([replace(verdicts[index % 3], path=f"{index}.mp4") for index in range(500)])
-        loaded = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
-        assert page.locator(".list > details").count() == 500
-        assert loaded < 5000  # ms; about 700 on an idle machine of two cores
+    def test_five_hundred_files_open_in_time_that_grows_with_their_number_alone(self, report, verdicts):
+        """Ten times as many files may take ten times as long, and as much again for a machine that is busy."""
+
+        def seconds(files):
+            page = report([replace(verdicts[index % 3], path=f"{index}.mp4") for index in range(files)])
+            assert page.locator(".list > details").count() == files
+            return page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd") / 1000
+
+        assert seconds(500) < 20 * seconds(50)
 
 
 class TestPaper:
