@@ -192,7 +192,7 @@ class TestPairs:
 def unchanged(footage, _kind, _rng, **_):
     from avsync.reconstruct.face import Rebuilt
 
-    return Rebuilt(footage.pictures, np.zeros(footage.pictures.shape[:3], np.float32))
+    return Rebuilt(footage.pictures, np.zeros(footage.pictures.shape[:3], np.float32), "hull")
 
 
 class TestTraining:

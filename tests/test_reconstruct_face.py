@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from skimage.color import rgb2lab
 
 from avsync.errors import UsageError
-from avsync.reconstruct.face import BLENDINGS, FACE_RECONSTRUCTIONS, FaceFootage, load_face_reconstruction
+from avsync.reconstruct.face import BLENDINGS, FACE_RECONSTRUCTIONS, REGIONS, FaceFootage, load_face_reconstruction
 from avsync.reconstruct.face.colour import with_colours_of
 from avsync.reconstruct.face.footage import paste
 from avsync.reconstruct.face.outline import around, steady, wavering
@@ -21,7 +21,7 @@ from avsync.reconstruct.face.poisson import membrane
 from avsync.reconstruct.face.pyramid import collapsed, laplacian
 from avsync.reconstruct.face.rebuild import rebuild_face
 from avsync.reconstruct.face.regions import outline_of
-from avsync.reconstruct.face.registry import ANY_REGION, imported
+from avsync.reconstruct.face.registry import imported
 from avsync.reconstruct.face.retimed_mouth import _moments
 from avsync.reconstruct.face.seam import _closed_path, least_visible
 from avsync.reconstruct.face.sharpness import noise_level, with_detail_of, with_grain_of
@@ -328,7 +328,7 @@ class TestOutline:
         assert not mask[:48].any()
         assert not mask[:, 153:].any()
 
-    @pytest.mark.parametrize("region", ANY_REGION)
+    @pytest.mark.parametrize("region", REGIONS)
     def test_of_every_part_lies_in_the_picture_and_is_smooth_in_time(self, region, footage):
         face = steady(footage)
         outline = outline_of(region, face.points)
@@ -338,7 +338,7 @@ class TestOutline:
         assert mask[:, 0].max() == mask[:, :, 0].max() == 0
 
     def test_parts_lie_where_they_should(self, footage):
-        mouth, lower, face, hull = (inside(footage, region).sum() for region in ANY_REGION)
+        mouth, lower, face, hull = (inside(footage, region).sum() for region in REGIONS)
         assert mouth < lower < hull
         assert face < hull
         assert not (inside(footage, "mouth") & ~inside(footage, "hull")).any()

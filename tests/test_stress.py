@@ -15,7 +15,7 @@ from avsync.datasets import ClipRecord, open_dataset
 from avsync.datasets.splits import training_records
 from avsync.errors import CannotJudge, UsageError
 from avsync.media import FPS
-from avsync.reconstruct.face import Rebuilt
+from avsync.reconstruct.face import REGIONS, Rebuilt
 from avsync.reconstruct.face.rebuild import rebuild_face
 from avsync.stress import Settings, read_stress_set
 from avsync.stress.measures import Quality
@@ -23,7 +23,7 @@ from avsync.stress.plan import drawn, slots, source_of
 from avsync.stress.run import Recipe, make_stress_set
 from avsync.stress.shot import open_shot, pieces
 
-LOOSE = Quality(psnr=15.0, ssim=0.2, sharpness=3.0, boundary=3.0, jitter=3.0, colour=50.0)
+LOOSE = dict.fromkeys(REGIONS, Quality(psnr=15.0, ssim=0.2, sharpness=3.0, boundary=3.0, jitter=3.0, colour=50.0))
 RECIPE = Recipe(["low_resolution", "carried_texture"], ["feathered"], "cpu")
 SETTINGS = Settings("1", 1, 3, 2, dict.fromkeys(RECIPE.kinds, ""), RECIPE.blendings, 0.8, "ab")
 
@@ -71,7 +71,7 @@ def sound_packets(path):
 class TestShots:
     def test_a_face_is_cut_out_without_scaling(self, shot):
         """What is not rebuilt is the same to the last bit, also where the mask says that it is all rebuilt."""
-        same = Rebuilt(shot.footage.pictures, np.ones(shot.footage.pictures.shape[:3], np.float32))
+        same = Rebuilt(shot.footage.pictures, np.ones(shot.footage.pictures.shape[:3], np.float32), "hull")
         for before, after in zip(shot.pictures(), shot.rebuilt_pictures(same), strict=True):
             np.testing.assert_array_equal(before, after)
 
@@ -157,7 +157,7 @@ class TestMaking:
         assert {one.name for one in found.real} == {record.name for record in records}
         for candidate in found.kept:
             assert candidate.source in {one.sha256 for one in found.real}
-            assert candidate.flaw == pytest.approx(candidate.quality.flaw(LOOSE))
+            assert candidate.flaw == pytest.approx(candidate.quality.flaw(LOOSE[candidate.region]))
 
     def test_the_same_seed_gives_the_same_bytes_however_many_work_on_it(self, made, records, tmp_path, monkeypatch):
         monkeypatch.setattr(avsync.stress.run, "allowed", lambda *_: LOOSE)
@@ -198,8 +198,8 @@ class TestMaking:
 
         def rebuild(footage, kind, rng, **options):
             if kind == "carried_texture":
-                return Rebuilt(footage.pictures, np.ones(footage.pictures.shape[:3], np.float32))
-            return Rebuilt(255 - footage.pictures, np.ones(footage.pictures.shape[:3], np.float32))
+                return Rebuilt(footage.pictures, np.ones(footage.pictures.shape[:3], np.float32), "hull")
+            return Rebuilt(255 - footage.pictures, np.ones(footage.pictures.shape[:3], np.float32), "hull")
 
         monkeypatch.setattr(avsync.stress.candidate, "rebuild_face", rebuild)
         found = make_stress_set(records, tmp_path / "set", RECIPE, replace(SETTINGS, clips=2))

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from avsync.reconstruct.face import REGIONS
 from avsync.stress.assess import allowed
 from avsync.stress.measures import Quality, likeness, look, psnr
 
 T, SIDE = 12, 96
 GOOD = Quality(psnr=30.0, ssim=0.9, sharpness=0.1, boundary=0.1, jitter=0.4, colour=1.0)
+ALL_GOOD = dict.fromkeys(REGIONS, GOOD)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +93,8 @@ def test_what_was_not_rebuilt_never_passes():
 def test_bounds_are_what_a_share_of_real_clips_keep_each_person_weighing_the_same():
     """Nine clips of one person and one each of three others: the nine count as one."""
     jitters = [0.1] * 9 + [-0.2, 0.3, -0.4]
-    real = [replace(GOOD, jitter=jitter, psnr=40 - 10 * abs(jitter)) for jitter in jitters]
+    real = [{**ALL_GOOD, "mouth": replace(GOOD, jitter=jitter, psnr=40 - 10 * abs(jitter))} for jitter in jitters]
     bounds = allowed(real, [*["a"] * 9, "b", "c", "d"], 0.75)
-    assert bounds.jitter == pytest.approx(0.3)
-    assert bounds.psnr == pytest.approx(37)
+    assert bounds["mouth"].jitter == pytest.approx(0.3)
+    assert bounds["mouth"].psnr == pytest.approx(37)
+    assert bounds["hull"].jitter == pytest.approx(GOOD.jitter)

@@ -10,6 +10,7 @@ from avsync.datasets import ClipRecord, open_dataset
 from avsync.errors import UsageError
 from avsync.evaluate import PROTOCOLS, evaluate
 from avsync.evaluate import Settings as JudgedWith
+from avsync.reconstruct.face import REGIONS
 from avsync.score.verdict import CheckResult, Verdict
 from avsync.stress import Candidate, Settings, StressSet
 from avsync.stress.measures import Quality
@@ -30,11 +31,14 @@ def folder(tmp_path):
             slot = 2 * person + kind
             file = f"clips/reconstruction_{slot}.mp4"
             rows.append(f"{file},fake,FakeVideo-RealAudio,{name},p{person},{person}")
-            candidates.append(Candidate(slot, 0, name, "time", BLENDINGS[person % 2], "ab", GOOD, slot / 12, file))
+            how = (name, "time", BLENDINGS[person % 2], "hull")
+            candidates.append(Candidate(slot, 0, *how, "ab", GOOD, slot / 12, file))
     for row in rows[1:]:
         (tmp_path / row.split(",")[0]).write_bytes(b"clip")
     (tmp_path / "meta.csv").write_text("\n".join(rows) + "\n")
-    made = StressSet(Settings("1", 1, 12, 1, dict.fromkeys(KINDS, ""), list(BLENDINGS), 0.8, "ab"), GOOD)
+    made = StressSet(
+        Settings("1", 1, 12, 1, dict.fromkeys(KINDS, ""), list(BLENDINGS), 0.8, "ab"), dict.fromkeys(REGIONS, GOOD)
+    )
     made.candidates, made.complete = candidates, True
     made.save(tmp_path)
     return tmp_path

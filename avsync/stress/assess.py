@@ -5,7 +5,8 @@ from dataclasses import fields
 
 import numpy as np
 
-from avsync.reconstruct.face import FaceFootage, Rebuilt
+from avsync.media import FPS
+from avsync.reconstruct.face import REGIONS, FaceFootage, Rebuilt, Region
 from avsync.reconstruct.face.outline import steady
 from avsync.reconstruct.face.regions import outline_of
 from avsync.stress.measures import HIGHER_IS_BETTER, Look, Masks, Quality, Series, likeness, look, psnr
@@ -13,6 +14,9 @@ from avsync.stress.shot import Shot, pieces
 
 # The masks of real clips: as reconstructions have them, with the middle of the feathers that `rebuild_face` draws.
 _FEATHER = 0.35
+# Pictures between those of a real clip whose pixels are compared: a fifth of a second. Syllables follow each other as
+# fast (Ding et al., Neuroscience and Biobehavioral Reviews 2017: 4 to 5 in a second).
+_LATER = FPS // 5
 
 
 def quality_of(shot: Shot, rebuilt: Rebuilt) -> Quality:
@@ -28,30 +32,36 @@ def quality_of(shot: Shot, rebuilt: Rebuilt) -> Quality:
     return Quality(**_alike(errors, similar), **joined(fake).against(joined(real)))
 
 
-def quality_of_real(shot: Shot) -> Quality:
-    """Measure how far a real clip is from itself, in a mask over the face.
+def quality_of_real(shot: Shot) -> dict[Region, Quality]:
+    """Measure how far a real clip is from itself, in a mask over each part of the face.
 
-    Each picture is compared with the next (PSNR, SSIM), and the first half of the clip with the second (the others).
+    Each picture is compared with the one a fifth of a second later (PSNR, SSIM), and the first half of the clip with
+    the second (the others).
     """
-    outlined, looks, errors, similar = face_masks(shot.footage), list[Look](), list[Series](), list[Series]()
+    return {region: _quality_of_part(shot, region) for region in REGIONS}
+
+
+def _quality_of_part(shot: Shot, region: Region) -> Quality:
+    outlined, looks, errors, similar = region_masks(shot.footage, region), list[Look](), list[Series](), list[Series]()
     for piece in pieces(shot):
         masks = piece.masks(outlined)
         looks.append(look(piece.pictures, masks))
-        error, similarity = likeness(piece.pictures[:-1], piece.pictures[1:], masks[:-1])
-        errors.append(error)
-        similar.append(similarity)
+        if len(piece.pictures) > _LATER:
+            error, similarity = likeness(piece.pictures[:-_LATER], piece.pictures[_LATER:], masks[:-_LATER])
+            errors.append(error)
+            similar.append(similarity)
     first, second = joined(looks).halves()
     return Quality(**_alike(errors, similar), **second.against(first))
 
 
-def face_masks(footage: FaceFootage) -> Masks:
-    """Masks over the whole face, float32 [T, S, S]."""
+def region_masks(footage: FaceFootage, region: Region) -> Masks:
+    """Masks over a part of the face, float32 [T, S, S]."""
     face = steady(footage)
-    return outline_of("hull", face.points).mask(face.grid(footage.pictures.shape[2]), _FEATHER)
+    return outline_of(region, face.points).mask(face.grid(footage.pictures.shape[2]), _FEATHER)
 
 
-def allowed(real: Sequence[Quality], people: Sequence[str], share: float) -> Quality:
-    """Return the bounds that a share of real clips keep, each person weighing the same.
+def allowed(real: Sequence[dict[Region, Quality]], people: Sequence[str], share: float) -> dict[Region, Quality]:
+    """Return, for each part of the face, the bounds that a share of real clips keep, each person weighing the same.
 
     Args:
         real: how far real clips are from themselves; at least one.
@@ -61,12 +71,13 @@ def allowed(real: Sequence[Quality], people: Sequence[str], share: float) -> Qua
     counts = {person: people.count(person) for person in people}
     weights = np.array([1 / counts[person] for person in people])
 
-    def bound(name: str) -> float:
-        values = np.array([getattr(quality, name) for quality in real])
+    def bound(region: Region, name: str) -> float:
+        values = np.array([getattr(quality[region], name) for quality in real])
         distance = -values if name in HIGHER_IS_BETTER else np.abs(values)
         return float(abs(np.quantile(distance, share, weights=weights, method="inverted_cdf")))
 
-    return Quality(**{field.name: bound(field.name) for field in fields(Quality)})
+    names = [field.name for field in fields(Quality)]
+    return {region: Quality(**{name: bound(region, name) for name in names}) for region in REGIONS}
 
 
 def joined(looks: Sequence[Look]) -> Look:

@@ -8,6 +8,7 @@ import numpy as np
 
 from avsync.datasets.record import ClipRecord
 from avsync.errors import UsageError
+from avsync.reconstruct.face import Region
 from avsync.reconstruct.face.rebuild import rebuild_face
 from avsync.reconstruct.face.registry import described
 from avsync.stress.assess import quality_of
@@ -26,7 +27,7 @@ class ClipJob:
         record, real: the clip.
         slots: what is wanted of it.
         tried: how many candidates each of these slots has had before.
-        bounds: what is allowed.
+        bounds: what is allowed in each part of the face.
         seed: of the set.
         device: where networks run.
         folder: of the set.
@@ -36,7 +37,7 @@ class ClipJob:
     real: Real
     slots: list[Slot]
     tried: int
-    bounds: Quality
+    bounds: dict[Region, Quality]
     seed: int
     device: str
     folder: Path
@@ -59,7 +60,7 @@ def _candidate(job: ClipJob, shot: Shot, slot: Slot) -> Candidate:
     rng = np.random.default_rng([job.seed, slot.number, job.tried])
     rebuilt = rebuild_face(shot.footage, slot.kind, rng, blending=slot.blending, matched=True, device=job.device)
     quality = quality_of(shot, rebuilt)
-    shares = quality.shares(job.bounds)
+    shares = quality.shares(job.bounds[rebuilt.region])
     failed = [name for name, share in shares.items() if share > 1]
     failed += ["unchanged"] if quality.psnr > job.real.encoded else []
     candidate = Candidate(
@@ -68,6 +69,7 @@ def _candidate(job: ClipJob, shot: Shot, slot: Slot) -> Candidate:
         kind=method_of(slot.kind),
         family=described(slot.kind).family,
         blending=slot.blending,
+        region=rebuilt.region,
         source=shot.sha256,
         quality=quality,
         flaw=max(shares.values()),

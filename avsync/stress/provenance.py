@@ -9,6 +9,7 @@ from typing import Any
 
 from avsync.errors import UsageError
 from avsync.files import write_whole
+from avsync.reconstruct.face import REGIONS, Region
 from avsync.stress.measures import Quality
 
 FILE, SCHEMA = "stress.json", "avsync.stress/1"
@@ -56,7 +57,7 @@ class Real:
         identity: who is seen.
         file: its copy in the set.
         start, seconds: which part of it.
-        quality: how far it is from itself a moment later.
+        quality: how far it is from itself a moment later, in each part of the face.
         encoded: how near its copy is to it inside the face, PSNR (dB): a reconstruction that is nearer changes nothing.
     """
 
@@ -66,7 +67,7 @@ class Real:
     file: str
     start: float
     seconds: float
-    quality: Quality
+    quality: dict[Region, Quality]
     encoded: float
 
 
@@ -76,7 +77,7 @@ class Candidate:
 
     Attributes:
         slot, tried: its place, and how many were made for this place before; with the seed of the set they draw it.
-        kind, family, blending: how it is made.
+        kind, family, blending, region: how it is made, and which part of the face.
         source: the hash of the real clip.
         quality: beside the real clip; numbers that are not known are None in the file.
         flaw: the largest share of a bound that it takes; the lower the better, at most 1 in the set.
@@ -89,6 +90,7 @@ class Candidate:
     kind: str
     family: str
     blending: str
+    region: Region
     source: str
     quality: Quality
     flaw: float
@@ -102,7 +104,7 @@ class StressSet:
 
     Attributes:
         settings: what it depends on.
-        bounds: what is allowed; None before all real clips were looked at.
+        bounds: what is allowed in each part of the face; None before all real clips were looked at.
         real: the real clips.
         refused: by name of a real clip, why it cannot be used.
         candidates: all that were made.
@@ -110,7 +112,7 @@ class StressSet:
     """
 
     settings: Settings
-    bounds: Quality | None = None
+    bounds: dict[Region, Quality] | None = None
     real: list[Real] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     candidates: list[Candidate] = field(default_factory=list)
@@ -143,8 +145,8 @@ def read_stress_set(folder: Path) -> StressSet | None:
         bounds = data["bounds"]
         return StressSet(
             settings=Settings(**data["settings"]),
-            bounds=None if bounds is None else _quality(bounds),
-            real=[Real(**{**one, "quality": _quality(one["quality"])}) for one in data["real"]],
+            bounds=None if bounds is None else _by_region(bounds),
+            real=[Real(**{**one, "quality": _by_region(one["quality"])}) for one in data["real"]],
             refused=dict(data["refused"]),
             candidates=[_candidate(one) for one in data["candidates"]],
             complete=bool(data["complete"]),
@@ -167,6 +169,10 @@ def stress_root(files: Iterable[tuple[Path, str]]) -> Path | None:
 def _candidate(data: dict[str, Any]) -> Candidate:
     flaw = float("inf") if data["flaw"] is None else data["flaw"]
     return Candidate(**{**data, "quality": _quality(data["quality"]), "flaw": flaw, "failed": tuple(data["failed"])})
+
+
+def _by_region(data: dict[str, Any]) -> dict[Region, Quality]:
+    return {region: _quality(data[region]) for region in REGIONS}
 
 
 def _quality(data: dict[str, float | None]) -> Quality:

@@ -15,7 +15,7 @@ from avsync.datasets.record import REAL_TYPE, ClipRecord
 from avsync.errors import CannotJudge, UsageError
 from avsync.files import write_whole
 from avsync.media import frames
-from avsync.stress.assess import allowed, face_masks, quality_of_real
+from avsync.stress.assess import allowed, quality_of_real, region_masks
 from avsync.stress.candidate import ClipJob, try_clip
 from avsync.stress.measures import likeness, psnr
 from avsync.stress.plan import Slot, drawn, slots, source_of
@@ -153,7 +153,7 @@ def _real(record: ClipRecord, folder: Path) -> Real:
 
 def _encoded(shot: Shot, written: Path) -> float:
     """PSNR (dB) of the copy of a shot, inside the face."""
-    masks, errors, copied = face_masks(shot.footage), list[float](), frames(written, colour=True)
+    masks, errors, copied = region_masks(shot.footage, "hull"), list[float](), frames(written, colour=True)
     for piece in pieces(shot):
         again = np.stack([next(copied).image[piece.box] for _ in piece.pictures])
         errors += likeness(piece.pictures, again, piece.masks(masks))[0].tolist()

@@ -4,14 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
-from avsync.stress.measures import HIGHER_IS_BETTER
+from avsync.reconstruct.face import Region
+from avsync.stress.measures import HIGHER_IS_BETTER, Quality
 from avsync.stress.provenance import USE, Candidate, StressSet
-
-_UNITS = {"psnr": " dB", "colour": " ΔE"}
 
 
 def rows(made: StressSet) -> dict[str, list[dict[str, str | int | float]]]:
-    """Return a table of the kinds and one of the ways of blending."""
+    """Return tables: the kinds, the ways of blending, and what is allowed in each part of the face."""
     settings, wanted = made.settings, Counter[str]()
     for number in range(settings.clips):
         kinds = list(settings.kinds)
@@ -20,6 +19,7 @@ def rows(made: StressSet) -> dict[str, list[dict[str, str | int | float]]]:
     return {
         "Kinds": [_row("kind", name, made, wanted) for name in settings.kinds],
         "Blendings": [_row("blending", name, made, wanted) for name in settings.blendings],
+        "Allowed": [_bounds(region, bounds) for region, bounds in (made.bounds or {}).items()],
     }
 
 
@@ -35,14 +35,15 @@ def notes(made: StressSet) -> list[str]:
         lines.append(f"{missing} could not be had: none of the clips that were tried gave one that passes.")
     if made.refused:
         lines.append(f"Real clips that cannot be used: {len(made.refused)}, such as {_first(made.refused)}")
-    if made.bounds is not None:
-        bounds = {name: getattr(made.bounds, name) for name in made.bounds.__slots__}
-        told = ", ".join(
-            f"{name} {'≥' if name in HIGHER_IS_BETTER else '≤'} {value:.3g}{_UNITS.get(name, '')}"
-            for name, value in bounds.items()
-        )
-        lines.append(f"Allowed: {told}; what {made.settings.share:.0%} of real clips keep against themselves.")
+    lines.append(f"What is allowed is what {made.settings.share:.0%} of real clips keep against themselves.")
     return [*lines, USE]
+
+
+def _bounds(region: Region, bounds: Quality) -> dict[str, str | int | float]:
+    row: dict[str, str | int | float] = {"part of the face": region}
+    for name in Quality.__slots__:
+        row[f"{name} {'≥' if name in HIGHER_IS_BETTER else '≤'}"] = getattr(bounds, name)
+    return row
 
 
 def _row(column: str, name: str, made: StressSet, wanted: Counter[str]) -> dict[str, str | int | float]:

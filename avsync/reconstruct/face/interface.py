@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avsync.media import FPS
 
+Region = Literal["mouth", "lower_face", "face", "hull"]
+REGIONS: tuple[Region, ...] = get_args(Region)
 Pictures = NDArray[np.uint8] | NDArray[np.float32]
 
 
@@ -45,10 +48,12 @@ class Rebuilt:
         pictures: uint8 [T, S, S, 3], sRGB.
         mask: float32 [T, S, S], the share of the reconstruction in each pixel, 0 to 1. Where it is 0, the pixels are
             those of the footage.
+        region: the part of the face that was blended in.
     """
 
     pictures: NDArray[np.uint8]
     mask: NDArray[np.float32]
+    region: Region
 
 
 # Takes footage and draws; returns uint8 or float32 (0 to 255) [T, S, S, 3]: faces to blend into the footage.

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avsync.reconstruct.face.colour import with_colours_of
+from avsync.reconstruct.face.interface import Region
 from avsync.reconstruct.face.outline import Steady
 from avsync.reconstruct.face.regions import outline_of
-from avsync.reconstruct.face.registry import Region
 from avsync.reconstruct.face.sharpness import with_detail_of, with_grain_of
 
 _SOFT = 0.5  # edges of regions, as in `Outline.mask`: colours fade from one to the next

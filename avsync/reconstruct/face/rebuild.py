@@ -65,12 +65,13 @@ def rebuild_face(
     waves = wavering(rng, _WAVERING)
     if settings.matched:
         waves = np.minimum(waves, 1)  # beyond the landmarks lies background, which a source that moved shows twice
-    outline = outline_of(regions[rng.integers(len(regions))], face.points).scaled(waves)
+    region = regions[rng.integers(len(regions))]
+    outline = outline_of(region, face.points).scaled(waves)
     source, target = to_tensor(rebuild(footage, rng)), to_tensor(footage.pictures)
     if settings.matched:
         source = as_filmed(source, target, face, rng)
         outline = least_visible(source, target, face, outline, settings.feather)
-    return _blended(footage.pictures, source, face, outline, settings)
+    return Rebuilt(*_blended(footage.pictures, source, face, outline, settings), region)
 
 
 def _drawn(rng: np.random.Generator, blending: str | None, matched: bool | None) -> _Settings:
@@ -86,8 +87,8 @@ def _drawn(rng: np.random.Generator, blending: str | None, matched: bool | None)
 
 def _blended(
     pictures: NDArray[np.uint8], source: Tensor, face: Steady, outline: Outline, settings: _Settings
-) -> Rebuilt:
-    """Blend piece by piece; each picture by itself."""
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Blend piece by piece, each picture by itself. Return the pictures and the masks."""
     blend = imported(BLENDINGS[settings.blending].function)
     done, masks = pictures.copy(), np.empty(pictures.shape[:3], np.float32)
     for start in range(0, len(pictures), _PIECE):
@@ -98,4 +99,4 @@ def _blended(
         shown = np.rint(to_pictures(target + settings.ratio * change)).clip(0, 255).astype(np.uint8)
         done[piece] = np.where(mask[..., None] > 0, shown, pictures[piece])
         masks[piece] = mask * np.float32(settings.ratio)
-    return Rebuilt(done, masks)
+    return done, masks

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.face.landmarks import BROWS, JAW, LIPS, NOSE
+from avsync.reconstruct.face.interface import Region
 from avsync.reconstruct.face.outline import Outline, around
-from avsync.reconstruct.face.registry import Region
 
 Points = NDArray[np.complex128]
 

@@ -11,11 +11,9 @@ from typing import Any, Literal
 
 from avsync.errors import UsageError
 from avsync.files import sha256_of
-from avsync.reconstruct.face.interface import RebuildFace
+from avsync.reconstruct.face.interface import REGIONS, RebuildFace, Region
 
 Family = Literal["blend", "resolution", "texture", "time", "timing", "network"]
-Region = Literal["mouth", "lower_face", "face", "hull"]
-ANY_REGION: tuple[Region, ...] = ("mouth", "lower_face", "face", "hull")
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class FaceReconstruction:
     family: Family
     function: str
     source: str
-    regions: tuple[Region, ...] = ANY_REGION
+    regions: tuple[Region, ...] = REGIONS
     frames: int = 1
 
 
