@@ -150,7 +150,7 @@ class TestEnd:
                 asking.process.send_signal(getattr(signal, how))
             else:
                 assert asking.ask("POST", "quit").status == 204
-            assert asking.process.wait(10) == 0
+            assert asking.process.wait(60) == 0
             assert list(tmp_path.iterdir()) == []
             assert psutil.wait_procs(workers, timeout=5)[1] == []
             assert asking.process.stderr.read() == ""
@@ -160,7 +160,7 @@ class TestEnd:
             connection.sendall(_head(asking, "Content-Length: 1000000") + b"x" * 1000)
             assert wait(lambda: stored(tmp_path))
             asking.process.terminate()
-            assert asking.process.wait(10) == 0
+            assert asking.process.wait(60) == 0
             assert list(tmp_path.iterdir()) == []
 
     def test_what_a_killed_one_left_behind_is_deleted_by_the_next(self, tmp_path):
@@ -470,7 +470,7 @@ server.FileResponse.__call__ = late
             with pytest.raises((AssertionError, http.client.HTTPException)):
                 assert asking.ask("GET", f"/media/{id_}").status == 200
             asking.ask("POST", "quit")
-            assert asking.process.wait(10) == 0
+            assert asking.process.wait(60) == 0
             assert asking.process.stderr.read() == ""
 
     def test_a_recording_is_never_served_as_a_page(self, served):

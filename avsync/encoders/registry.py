@@ -70,11 +70,12 @@ class Spec:
 
 @dataclass(frozen=True)
 class Backbone:
-    """Two loaded encoders, and the string that names them."""
+    """Two loaded encoders, the string that names them, and where they run."""
 
     name: str
     lips: LipEncoder
     speech: SpeechEncoder
+    device: torch.device
 
     @property
     def key(self) -> str:
@@ -150,7 +151,7 @@ def load_backbone(name: str, device: torch.device | None = None) -> Backbone:
     device = device or choose_device()
     try:
         lip_encoder = _load(lips, device)
-        return Backbone(name, lip_encoder, lip_encoder if speech == lips else _load(speech, device))
+        return Backbone(name, lip_encoder, lip_encoder if speech == lips else _load(speech, device), device)
     except ModuleNotFoundError as error:
         raise UsageError(f"'{name}' needs the package '{error.name}': pip install 'avsync[ssl]'") from error
 

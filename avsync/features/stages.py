@@ -40,7 +40,7 @@ def encode_here(backbone: Backbone) -> Encode:
     """Encodes in this process: on a GPU, chunks of several clips together."""
 
     def encode(items: Iterator[Item]) -> Iterator[Made]:
-        for batch in _batches(items):
+        for batch in _batches(items, backbone.device):
             yield from _encoded(batch, backbone)
 
     return encode
@@ -59,9 +59,9 @@ def encode_away(name: str, device: str | None, engine: Engine, workers: int) -> 
     return encode
 
 
-def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:
+def _batches(items: Iterator[Item], device: torch.device) -> Iterator[list[Item]]:
     """Items in lists that are encoded together."""
-    enough = _GPU_BATCH if torch.cuda.is_available() else 1
+    enough = _GPU_BATCH if device.type == "cuda" else 1
     waiting, frames = list[Item](), 0
     for item in items:
         waiting.append(item)
