@@ -104,6 +104,14 @@ class TestExtract:
         assert one == copy
         assert len(encoded) == 1
 
+    @pytest.mark.parametrize(("device", "batches"), [("cpu", [1, 1]), ("cuda:1", [2])])
+    def test_clips_are_encoded_together_on_a_gpu_alone(self, records, store, monkeypatch, device, batches):
+        sizes = []
+        encode = Backbone.encode
+        monkeypatch.setattr(Backbone, "encode", lambda self, some: sizes.append(len(some)) or encode(self, some))
+        extract([records[0], records[3]], replace(MOUTH, device=torch.device(device)), store())
+        assert sizes == batches
+
     def test_nothing_is_read_or_made_again_and_refusals_are_kept(self, records, store, never_again, caplog):
         kept = extract(records[:5], MOUTH, store())
         never_again()
