@@ -13,7 +13,7 @@ from talking import voxceleb
 
 from avsync.appearance import AppearanceConfig, AppearanceModel
 from avsync.appearance.config import CLIP_FRAMES, LEAST_FRAMES, AppearanceOptions, AppearanceTrainer, FacesConfig
-from avsync.appearance.data import RandomPairs, grey
+from avsync.appearance.data import Draws, RandomPairs, grey
 from avsync.appearance.module import AppearanceModule
 from avsync.appearance.start import load_start, start_file
 from avsync.checkpoint import load_checkpoint, save_checkpoint
@@ -135,18 +135,20 @@ class TestModel:
         assert not torch.allclose(*clips, atol=1e-5)
 
 
+FEATHERED = FacesConfig(blending="feathered")
+
+
 class TestPairs:
-    def drawn(self, footages, kinds=("self_blended",), count=4, seed=(0,), frames=2, pixels=64):
-        return RandomPairs(footages, "feathered", list(kinds), count, frames, pixels, seed)
+    def drawn(self, footages, kinds=("self_blended",), count=4, seed=(0,), frames=2, pixels=64, rebuild=FEATHERED):
+        return RandomPairs(footages, Draws(list(kinds), count, frames, pixels, seed), rebuild)
 
     def test_are_the_same_whenever_they_are_asked_for(self, footages):
         one, two = self.drawn(footages), self.drawn(footages)
         assert all(torch.equal(a, b) for a, b in zip(one[1], two[1], strict=True))
         assert not torch.equal(one[1].real, one[2].real)
 
-    def test_differ_by_the_reconstruction_alone(self, footages, monkeypatch):
-        monkeypatch.setattr("avsync.appearance.data.Camera", lambda _rng: lambda pictures: pictures)
-        pair = self.drawn(footages, pixels=192)[0]
+    def test_differ_by_the_reconstruction_alone(self, footages):
+        pair = self.drawn(footages, pixels=192, rebuild=replace(FEATHERED, camera=0.0))[0]
         places = torch.nn.functional.interpolate(pair.mask[:, None], (192, 192), mode="nearest")[:, 0]
         assert torch.equal(pair.real[places == 0], pair.rebuilt[places == 0])
         assert not torch.equal(pair.real, pair.rebuilt)
@@ -264,6 +266,7 @@ class TestTraining:
             "model.pixels=300",
             "rebuild.left_out=[self_blended]",
             "rebuild.blending=glue",
+            "rebuild.camera=1.5",
             "trainer.frames=99",
             "footage.frames=3",
         ],

@@ -59,6 +59,7 @@ class FacesConfig:
             is named twice is drawn twice as often.
         left_out: names of others, to validate on beside the kinds.
         blending: how they are blended in (`avsync.reconstruct.face.BLENDINGS`); empty: drawn for each pair.
+        camera: share of pairs that go through lenses, noise and codecs; the others stay as they were filmed.
         pairs: of real and reconstructed faces, in an epoch.
         validation_pairs: of unseen people; the kinds, and those that are left out, take turns.
     """
@@ -66,6 +67,7 @@ class FacesConfig:
     kinds: list[str] = field(default_factory=lambda: list(FACE_RECONSTRUCTIONS))
     left_out: list[str] = field(default_factory=list)
     blending: str = ""
+    camera: float = 1.0
     pairs: int = 2000
     validation_pairs: int = 200
 
@@ -76,6 +78,8 @@ class FacesConfig:
             raise ValueError(f"rebuild.left_out: {sorted(both)[0]} is in rebuild.kinds too")
         if self.blending and self.blending not in BLENDINGS:
             raise ValueError(f"rebuild.blending: unknown {self.blending}; known: {', '.join(BLENDINGS)}, or empty")
+        if not 0 <= self.camera <= 1:
+            raise ValueError("rebuild.camera must be 0 to 1")
         if self.pairs < 1 or self.validation_pairs < 1:
             raise ValueError("rebuild.pairs and rebuild.validation_pairs must be 1 or more")
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from avsync.appearance.config import LEAST_FRAMES, SIDE, AppearanceTrainer, FacesConfig
 from avsync.reconstruct.camera import Camera
-from avsync.reconstruct.face.interface import FaceFootage
+from avsync.reconstruct.face.interface import FaceFootage, Rebuilt
 from avsync.reconstruct.face.rebuild import rebuild_face
 from avsync.reconstruct.face.registry import described
 from avsync.reconstruct.stored_footage import Footages, StoredFootage
@@ -39,22 +40,32 @@ class Pair(NamedTuple):
     kind: Tensor
 
 
-class DrawnPairs(Dataset[Pair], ABC):
-    """Pairs of the same draws whenever they are asked for.
+@dataclass(frozen=True)
+class Draws:
+    """How pairs are drawn.
 
-    Args:
+    Attributes:
         kinds: of reconstruction, which pairs number.
         count: pairs in all.
         frames, pixels: of a pair.
-        seed: of the draws.
+        seed: the same seed draws the same pairs.
     """
 
-    def __init__(self, kinds: Sequence[str], count: int, frames: int, pixels: int, seed: Sequence[int]) -> None:
-        self.kinds, self.frames, self.pixels, self.seed = list(kinds), frames, pixels, tuple(seed)
-        self._count = count
+    kinds: list[str]
+    count: int
+    frames: int
+    pixels: int
+    seed: tuple[int, ...]
+
+
+class DrawnPairs(Dataset[Pair], ABC):
+    """Pairs of the same draws whenever they are asked for."""
+
+    def __init__(self, draws: Draws) -> None:
+        self.draws = draws
 
     def __len__(self) -> int:
-        return self._count
+        return self.draws.count
 
     @abstractmethod
     def __getitem__(self, index: int) -> Pair:
@@ -63,7 +74,7 @@ class DrawnPairs(Dataset[Pair], ABC):
     @property
     def length(self) -> int:
         """Frames that are encoded together."""
-        return max(LEAST_FRAMES, self.frames)
+        return max(LEAST_FRAMES, self.draws.frames)
 
 
 class RandomPairs(DrawnPairs):
@@ -74,34 +85,25 @@ class RandomPairs(DrawnPairs):
 
     Args:
         footages: to draw from.
-        blending: how they are blended in; empty: drawn.
-        kinds, count, frames, pixels, seed: as of `DrawnPairs`.
+        draws: how, and of which kinds.
+        rebuild: how faces are blended in, and what cameras do.
     """
 
-    def __init__(
-        self,
-        footages: Sequence[StoredFootage],
-        blending: str,
-        kinds: Sequence[str],
-        count: int,
-        frames: int,
-        pixels: int,
-        seed: Sequence[int],
-    ) -> None:
-        super().__init__(kinds, count, frames, pixels, seed)
-        self._footages, self._blending = Footages(footages), blending
+    def __init__(self, footages: Sequence[StoredFootage], draws: Draws, rebuild: FacesConfig) -> None:
+        super().__init__(draws)
+        self._footages, self._blending, self._camera = Footages(footages), rebuild.blending, rebuild.camera
 
     def __getitem__(self, index: int) -> Pair:
         """Pair number `index`."""
-        rng = np.random.default_rng((*self.seed, index))
-        kind = index % len(self.kinds)
+        rng = np.random.default_rng((*self.draws.seed, index))
+        kind = index % len(self.draws.kinds)
         stored = self._footages.draw(rng)
-        name = _named(self.kinds[kind], stored.speaker)
+        name = _named(self.draws.kinds[kind], stored.speaker)
         length = max(self.length, described(name).frames)
         start = int(rng.integers(stored.frames - length + 1))
         footage = stored.read(start, start + length)
         rebuilt = rebuild_face(footage, name, rng, blending=self._blending or None)
-        return framed(footage, rebuilt.pictures, rebuilt.mask, kind, self.frames, self.pixels, rng)
+        return framed(footage, rebuilt, kind, self.draws, rng, self._camera)
 
 
 class PairsData(LightningDataModule):
@@ -153,31 +155,26 @@ def _named(kind: str, speaker: str) -> str:
 
 
 def framed(
-    footage: FaceFootage,
-    rebuilt: NDArray[np.uint8],
-    mask: NDArray[np.float32],
-    kind: int,
-    frames: int,
-    pixels: int,
-    rng: np.random.Generator,
+    footage: FaceFootage, rebuilt: Rebuilt, kind: int, draws: Draws, rng: np.random.Generator, camera: float = 1.0
 ) -> Pair:
     """A pair: both through one camera, then some frames of both, cropped at the same place and mirrored alike.
 
     Args:
-        footage: the real face.
-        rebuilt, mask: as of `Rebuilt`.
+        footage, rebuilt: the real face, and the other.
         kind: the number of the kind.
-        frames, pixels: of the pair.
+        draws: how pairs are drawn.
         rng: draws.
+        camera: share of pairs that go through a camera; the others stay as they were filmed.
     """
-    camera = Camera(rng)
-    first = int(rng.integers(len(rebuilt) - frames + 1))
+    filmed = Camera(rng) if rng.random() < camera else (lambda pictures: pictures)
+    frames, pixels = draws.frames, draws.pixels
+    first = int(rng.integers(len(rebuilt.pictures) - frames + 1))
     middle, free = (SIDE - pixels) // 2, min(_SHIFT, (SIDE - pixels) // 2)
     top, left = (middle + int(rng.integers(-free, free + 1)) for _ in range(2))
     part = (slice(first, first + frames), slice(top, top + pixels), slice(left, left + pixels))
     mirror = slice(None, None, -1 if rng.random() < 0.5 else 1)
     real, fake, share = (
         torch.from_numpy(np.ascontiguousarray(array[part][..., mirror]))
-        for array in (grey(camera(footage.pictures)), grey(camera(rebuilt)), mask)
+        for array in (grey(filmed(footage.pictures)), grey(filmed(rebuilt.pictures)), rebuilt.mask)
     )
     return Pair(real, fake, adaptive_avg_pool2d(share, PLACES), torch.tensor(kind))

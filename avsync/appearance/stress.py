@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avsync.appearance.data import DrawnPairs, Pair, framed
+from avsync.appearance.data import DrawnPairs, Draws, Pair, framed
+from avsync.reconstruct.face.interface import Rebuilt
 from avsync.reconstruct.stored_footage import StoredFootage
 
 
@@ -45,27 +46,20 @@ class StressPairs(DrawnPairs):
 
     Args:
         pairs: to draw from.
-        kinds, count, frames, pixels, seed: as of `DrawnPairs`.
+        draws: how, and of which kinds.
     """
 
-    def __init__(
-        self,
-        pairs: Sequence[StressPair],
-        kinds: Sequence[str],
-        count: int,
-        frames: int,
-        pixels: int,
-        seed: Sequence[int],
-    ) -> None:
-        super().__init__(kinds, count, frames, pixels, seed)
+    def __init__(self, pairs: Sequence[StressPair], draws: Draws) -> None:
+        super().__init__(draws)
         self._pairs = list(pairs)
 
     def __getitem__(self, index: int) -> Pair:
         """Piece number `index`."""
-        rng = np.random.default_rng((*self.seed, index))
-        turn = np.random.default_rng((*self.seed, index // len(self._pairs))).permutation(len(self._pairs))
+        rng = np.random.default_rng((*self.draws.seed, index))
+        turn = np.random.default_rng((*self.draws.seed, index // len(self._pairs))).permutation(len(self._pairs))
         pair = self._pairs[turn[index % len(self._pairs)]]
         start = int(rng.integers(min(pair.real.frames, pair.rebuilt.frames) - self.length + 1))
         real, rebuilt = (of.read(start, start + self.length) for of in (pair.real, pair.rebuilt))
         nowhere = np.zeros(rebuilt.pictures.shape[:3], np.float32)
-        return framed(real, rebuilt.pictures, nowhere, self.kinds.index(pair.kind), self.frames, self.pixels, rng)
+        made = Rebuilt(rebuilt.pictures, nowhere, "hull")
+        return framed(real, made, self.draws.kinds.index(pair.kind), self.draws, rng)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from avsync.appearance.config import CLIP_FRAMES, CLIP_NETWORK, AppearanceConfig, AppearanceTrainer
-from avsync.appearance.data import PairsData, RandomPairs, validated_kinds
+from avsync.appearance.data import Draws, PairsData, RandomPairs, validated_kinds
 from avsync.appearance.model import AppearanceModel
 from avsync.appearance.module import AppearanceModule
 from avsync.appearance.start import load_start, start_file
@@ -37,9 +37,9 @@ def appearance(config: AppearanceTraining, split: Split[StoredFootage]) -> Train
     kinds, seed = validated_kinds(rebuild), config.trainer.seed
 
     def drawn(seed: tuple[int, ...]) -> RandomPairs:
-        return RandomPairs(split.training, rebuild.blending, rebuild.kinds, rebuild.pairs, frames, pixels, seed)
+        return RandomPairs(split.training, Draws(rebuild.kinds, rebuild.pairs, frames, pixels, seed), rebuild)
 
-    unseen = RandomPairs(split.validation, rebuild.blending, kinds, rebuild.validation_pairs, frames, pixels, (seed, 0))
+    unseen = RandomPairs(split.validation, Draws(kinds, rebuild.validation_pairs, frames, pixels, (seed, 0)), rebuild)
     return _on_pairs(config, config.trainer, PairsData(drawn, unseen, config.trainer), kinds, rebuild.left_out)
 
 
@@ -50,9 +50,11 @@ def finetuned(config: FinetuneTraining, split: Split[StressPair]) -> Training:
     kinds = [*sorted(found - set(stress.left_out)), *sorted(found & set(stress.left_out))]
 
     def drawn(seed: tuple[int, ...]) -> StressPairs:
-        return StressPairs(split.training, kinds, stress.pairs, frames, pixels, seed)
+        return StressPairs(split.training, Draws(kinds, stress.pairs, frames, pixels, seed))
 
-    unseen = StressPairs(split.validation, kinds, stress.validation_pairs, frames, pixels, (config.trainer.seed, 0))
+    unseen = StressPairs(
+        split.validation, Draws(kinds, stress.validation_pairs, frames, pixels, (config.trainer.seed, 0))
+    )
     trainer = replace(config.trainer, place_weight=0.0)  # nothing is known of places
     return _on_pairs(config, trainer, PairsData(drawn, unseen, trainer), kinds, stress.left_out)
 
