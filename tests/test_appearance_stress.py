@@ -9,6 +9,7 @@ from footage import data_of, talking
 
 from avsync.appearance import AppearanceConfig, AppearanceModel
 from avsync.appearance.config import AppearanceOptions, AppearanceTrainer, StressConfig
+from avsync.appearance.data import Draws
 from avsync.appearance.stress import StressPairs
 from avsync.checkpoint import load_checkpoint, save_checkpoint
 from avsync.errors import UsageError
@@ -77,13 +78,13 @@ class TestPairs:
 
     def test_take_turns_and_are_the_same_whenever_they_are_asked_for(self, stress):
         pairs = found(stress).training
-        one, two = (StressPairs(pairs, KINDS, 8, 2, 64, (0, 1)) for _ in range(2))
+        one, two = (StressPairs(pairs, Draws(KINDS, 8, 2, 64, (0, 1))) for _ in range(2))
         assert torch.equal(one[5].rebuilt, two[5].rebuilt)
         assert [sorted(int(one[4 * turn + n].kind) for n in range(4)) for turn in range(2)] == [[0, 0, 1, 1]] * 2
 
     def test_show_the_same_moment_through_one_camera(self, stress, monkeypatch):
         monkeypatch.setattr("avsync.appearance.data.Camera", lambda _rng: lambda pictures: pictures)
-        pair = StressPairs(found(stress).training, KINDS, 8, 2, 64, (0, 1))[0]
+        pair = StressPairs(found(stress).training, Draws(KINDS, 8, 2, 64, (0, 1)))[0]
         assert (pair.real.int() // 2 - pair.rebuilt.int()).abs().max() <= 1
 
 

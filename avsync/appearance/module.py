@@ -7,7 +7,7 @@ import torch
 from lightning import LightningModule
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits
+from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits, softplus
 
 from avsync.align.schedule import one_cycle
 from avsync.align.segments import mixed_seed
@@ -58,13 +58,19 @@ class AppearanceModule(LightningModule):
         return Judgement(judged.odds.float(), judged.places.float())
 
     def _loss(self, judged: Judgement, mask: Tensor) -> Tensor:
-        """Real or rebuilt; and the share of the reconstruction in each place. The first half of a batch is real."""
+        """Real or rebuilt; which of a pair; and the share of the reconstruction in each place.
+
+        The first half of a batch is real. That a rebuilt face has greater odds than its own real one (RankNet, Burges
+        et al., ICML 2005) is learned first: between two people everything else differs too.
+        """
         count, (moments, rows, columns) = len(mask), judged.places.shape[1:]
         label = (torch.arange(2 * count, device=mask.device) >= count).float()
         by_moment = mask.reshape(count, moments, -1, *mask.shape[2:]).mean(dim=2)
         share = adaptive_avg_pool2d(by_moment, (rows, columns))
         where = binary_cross_entropy_with_logits(judged.places, torch.cat([torch.zeros_like(share), share]))
-        return binary_cross_entropy_with_logits(judged.odds, label) + self._config.place_weight * where
+        real, rebuilt = judged.odds.chunk(2)
+        whether = binary_cross_entropy_with_logits(judged.odds, label) + softplus(real - rebuilt).mean()
+        return whether + self._config.place_weight * where
 
     def validation_step(self, batch: Pair, _index: int) -> None:
         """Judge pairs of unseen people."""

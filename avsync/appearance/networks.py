@@ -2,9 +2,15 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv3d, pad
 
 from avsync.appearance.config import CLIP_NETWORK, AppearanceConfig
+
+_BINOMIAL = torch.tensor([1, 4, 6, 4, 1]) / 16
+# Of the standard deviation of the face: detail of this size becomes 1, and more than three times as much is cut off.
+_FINE, _CUT = 0.25, 3.0
 
 
 def trunk_of(config: AppearanceConfig) -> tuple[nn.Module, int]:
@@ -39,6 +45,9 @@ class FrameTrunk(nn.Module):
 class SmallTrunk(nn.Module):
     """Three residual stages that each halve rows and columns.
 
+    It looks at what a blur takes away, without its peaks, as detectors of hidden data do (Fridrich & Kodovský, IEEE
+    TIFS 2012): the traces of a reconstruction are smaller than the face they are in.
+
     Over time, convolutions of pictures and of moments take turns ("R(2+1)D", Tran et al., CVPR 2018), and the last two
     stages halve the moments too.
 
@@ -47,9 +56,12 @@ class SmallTrunk(nn.Module):
         over_time: whether moments are compared; otherwise each frame is looked at by itself.
     """
 
+    blur: Tensor
+
     def __init__(self, widths: Sequence[int], *, over_time: bool) -> None:
         super().__init__()
         entry, first, second, third = widths
+        self.register_buffer("blur", torch.outer(_BINOMIAL, _BINOMIAL)[None, None, None], persistent=False)
         self.enter = nn.Sequential(
             nn.Conv3d(1, entry, (1, 5, 5), (1, 2, 2), (0, 2, 2), bias=False), nn.BatchNorm3d(entry), nn.ReLU()
         )
@@ -61,8 +73,14 @@ class SmallTrunk(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Return maps [B, C, t, H / 16, W / 16] of float32 [B, T, H, W]; t is T, or over time T / 4."""
-        maps: Tensor = self.stages(self.enter(frames[:, None]))
+        maps: Tensor = self.stages(self.enter(self._detail(frames[:, None])))
         return maps
+
+    def _detail(self, frames: Tensor) -> Tensor:
+        """What is left of [B, 1, T, H, W] without what is smooth."""
+        margin = self.blur.shape[-1] // 2
+        smooth = conv3d(pad(frames, (margin,) * 4 + (0, 0), mode="replicate"), self.blur)
+        return ((frames - smooth) / _FINE).clamp(-_CUT, _CUT)
 
 
 class _Stage(nn.Module):
