@@ -43,7 +43,14 @@ class FaceReconstruction:
 FACE_RECONSTRUCTIONS: dict[str, FaceReconstruction] = {
     kind.name: kind
     for kind in (
-        FaceReconstruction("self_blended", "blend", ".self_blended:self_blended", "Shiohara & Yamasaki, CVPR 2022"),
+        # Not the mouth alone: an edge close around lips that were moved shows their corners twice.
+        FaceReconstruction(
+            "self_blended",
+            "blend",
+            ".self_blended:self_blended",
+            "Shiohara & Yamasaki, CVPR 2022",
+            ("lower_face", "face", "hull"),
+        ),
         FaceReconstruction(
             "low_resolution", "resolution", ".low_resolution:low_resolution", "made small and large again"
         ),
