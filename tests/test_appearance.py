@@ -14,7 +14,9 @@ from talking import voxceleb
 from avsync.appearance import AppearanceConfig, AppearanceModel
 from avsync.appearance.config import CLIP_FRAMES, LEAST_FRAMES, AppearanceOptions, AppearanceTrainer, FacesConfig
 from avsync.appearance.data import Draws, RandomPairs, grey
+from avsync.appearance.model import Judgement
 from avsync.appearance.module import AppearanceModule
+from avsync.appearance.networks import SmallTrunk
 from avsync.appearance.start import load_start, start_file
 from avsync.checkpoint import load_checkpoint, save_checkpoint
 from avsync.config import OptimConfig
@@ -95,6 +97,15 @@ class TestModel:
         grey_levels = torch.from_numpy(patches(4)[None, :, :64, :64]).float()
         judged, other = (model_of()(shown).odds for shown in (grey_levels, 0.3 * grey_levels + 50))
         assert torch.allclose(judged, other, atol=1e-4)
+
+    @pytest.mark.parametrize("over_time", [False, True])
+    def test_slow_changes_of_light_are_not_seen(self, over_time):
+        """Only what a blur takes away: a ramp is left out, up to the edges of the picture."""
+        trunk = SmallTrunk(NARROW, over_time=over_time)
+        noise = torch.rand(1, 1, 4, 64, 64, generator=torch.Generator().manual_seed(0))
+        lit = noise + torch.linspace(0, 3, 64)
+        assert torch.allclose(trunk._detail(lit)[..., 2:-2], trunk._detail(noise)[..., 2:-2], atol=1e-5)
+        assert trunk._detail(noise).std() > 0.1
 
     def test_a_picture_of_one_grey_is_judged(self):
         assert model_of().read(np.full((40, 192, 192), 7, np.uint8)).score == pytest.approx(
@@ -248,6 +259,17 @@ class TestTraining:
         judged = module._judge(torch.cat([real, rebuilt]))
         assert judged.odds[8:].min() > judged.odds[:8].max()
         assert judged.places[8:].mean(dim=(0, 1)).argmax() == 1 * 4 + 2  # of 4 by 4 places
+
+    def test_a_rebuilt_face_is_ranked_above_its_own_real_one(self):
+        """The same odds of the same faces, but of other pairs: only the ranking sees a difference."""
+        module = AppearanceModule(model_of(), OptimConfig(), AppearanceTrainer(), ["any"], 0)
+        real, places, mask = [0.0, 1.0], torch.zeros(4, 1, 4, 4), torch.zeros(2, 1, 16, 16)
+        ranked, crossed = (
+            float(module._loss(Judgement(torch.tensor([*real, *rebuilt]), places), mask))
+            for rebuilt in ([0.5, 1.5], [1.5, 0.5])
+        )
+        ranks = [torch.tensor(apart).exp().log1p().mean() for apart in ([-0.5, -0.5], [-1.5, 0.5])]
+        assert crossed - ranked == pytest.approx(float(ranks[1] - ranks[0]), abs=1e-6)
 
     def test_a_kind_that_is_not_known_is_refused_before_anything_is_decoded(self, training, tmp_path):
         config = training(rebuild=FacesConfig(kinds=["wax"]))

@@ -8,6 +8,7 @@ import pytest
 import talking
 from typer.testing import CliRunner
 
+import avsync.stress.assess
 import avsync.stress.candidate
 import avsync.stress.run
 from avsync.cli import command_line
@@ -18,7 +19,8 @@ from avsync.media import FPS
 from avsync.reconstruct.face import REGIONS, Rebuilt
 from avsync.reconstruct.face.rebuild import rebuild_face
 from avsync.stress import Settings, read_stress_set
-from avsync.stress.measures import Quality
+from avsync.stress.assess import quality_of_real
+from avsync.stress.measures import Quality, likeness
 from avsync.stress.plan import drawn, slots, source_of
 from avsync.stress.run import Recipe, make_stress_set
 from avsync.stress.shot import open_shot, pieces
@@ -87,6 +89,27 @@ class TestShots:
         record = ClipRecord(path, path.name, "real", "RealVideo-RealAudio", "real", "a", "a")
         with pytest.raises(CannotJudge):
             open_shot(record)
+
+
+class TestReal:
+    def test_the_mouth_of_a_talking_face_changes_more_than_the_whole_face(self, shot):
+        """So what is allowed there is more, too."""
+        of = quality_of_real(shot)
+        assert set(of) == set(REGIONS)
+        assert of["mouth"].psnr < of["hull"].psnr - 1
+        assert of["mouth"].ssim < of["hull"].ssim
+
+    def test_pixels_are_compared_a_fifth_of_a_second_apart(self, shot, monkeypatch):
+        seen = []
+        monkeypatch.setattr(
+            avsync.stress.assess,
+            "likeness",
+            lambda one, other, masks: seen.append((one, other)) or likeness(one, other, masks),
+        )
+        quality_of_real(shot)
+        first = next(pieces(shot)).pictures
+        np.testing.assert_array_equal(seen[0][0], first[:-5])
+        np.testing.assert_array_equal(seen[0][1], first[5:])
 
 
 class TestPlan:
