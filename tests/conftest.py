@@ -9,18 +9,19 @@ import av
 import numpy as np
 import pytest
 
-# A process that runs tests holds up to 3 GB, and at times waits for others that it started.
+# A process that runs tests holds up to 3 GB.
 _MOST_PROCESSES = 4
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return a process more than there are cores if all tests are run, else 0: a part starts faster in this process."""
+    """Return one process for each core if all tests are run, else 0: a part starts faster in this process."""
     cores = os.cpu_count() or 1
-    if cores == 1 or config.option.file_or_dir or config.option.keyword or config.option.collectonly:
+    some = any(config.getoption(name, None) for name in ("help", "file_or_dir", "keyword", "collectonly"))
+    if cores == 1 or some:
         return 0
     # The processes inherit it. With more threads than cores they would wait for one another.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    return min(cores + 1, _MOST_PROCESSES)
+    return min(cores, _MOST_PROCESSES)
 
 
 def _flash_and_click(
