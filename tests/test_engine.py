@@ -92,6 +92,9 @@ class TestWire:
             [["a", "<f4"]],
             [["a", "<f4", [True]]],
             ["a"],
+            7,
+            True,
+            {"a": ["<f4", [1]]},
         ],
     )
     def test_arrays_that_are_none_are_refused_before_memory_is_taken(self, described):

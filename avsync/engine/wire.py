@@ -78,8 +78,8 @@ def read_answer(pipe: IO[bytes]) -> tuple[dict[str, Any], Arrays]:
 def _arrays(pipe: IO[bytes], described: Any) -> Arrays:
     import numpy as np
 
-    if not described:
-        return {}
+    if not isinstance(described, list):
+        raise ValueError("no list of arrays")
     found: dict[str, NDArray[Any]] = {}
     left = _LARGEST
     for entry in described:
