@@ -1,16 +1,18 @@
 """The quality of a reconstruction beside its real clip, and of a real clip beside itself: what is allowed."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 
 from avsync.media import FPS
-from avsync.reconstruct.face import REGIONS, FaceFootage, Rebuilt, Region
+from avsync.reconstruct.face import REGIONS, Rebuilt, Region
 from avsync.reconstruct.face.outline import steady
 from avsync.reconstruct.face.regions import outline_of
 from avsync.stress.measures import HIGHER_IS_BETTER, Look, Masks, Quality, Series, likeness, look, psnr
-from avsync.stress.shot import Shot, pieces
+from avsync.stress.shot import Piece, Shot, pieces
 
 # The masks of real clips: as reconstructions have them, with the middle of the feathers that `rebuild_face` draws.
 _FEATHER = 0.35
@@ -23,7 +25,7 @@ def quality_of(shot: Shot, rebuilt: Rebuilt) -> Quality:
     """Measure a reconstruction against the pictures it was made of. NaN where nothing was rebuilt."""
     real, fake, errors, similar = list[Look](), list[Look](), list[Series](), list[Series]()
     for piece in pieces(shot):
-        masks, pictures = piece.masks(rebuilt.mask), piece.rebuilt(rebuilt)
+        masks, pictures = piece.masks(rebuilt.mask[piece.span]), piece.rebuilt(rebuilt)
         real.append(look(piece.pictures, masks))
         fake.append(look(pictures, masks))
         error, similarity = likeness(piece.pictures, pictures, masks)
@@ -38,26 +40,29 @@ def quality_of_real(shot: Shot) -> dict[Region, Quality]:
     Each picture is compared with the one a fifth of a second later (PSNR, SSIM), and the first half of the clip with
     the second (the others).
     """
-    return {region: _quality_of_part(shot, region) for region in REGIONS}
+    looks, errors, similar = (defaultdict[Region, list[Any]](list) for _ in range(3))
+    for piece, parts in masked(shot, REGIONS):
+        for region, masks in parts.items():
+            looks[region].append(look(piece.pictures, masks))
+            if len(piece.pictures) > _LATER:
+                error, similarity = likeness(piece.pictures[:-_LATER], piece.pictures[_LATER:], masks[:-_LATER])
+                errors[region].append(error)
+                similar[region].append(similarity)
+
+    def quality(region: Region) -> Quality:
+        first, second = joined(looks[region]).halves()
+        return Quality(**_alike(errors[region], similar[region]), **second.against(first))
+
+    return {region: quality(region) for region in REGIONS}
 
 
-def _quality_of_part(shot: Shot, region: Region) -> Quality:
-    outlined, looks, errors, similar = region_masks(shot.footage, region), list[Look](), list[Series](), list[Series]()
+def masked(shot: Shot, regions: Sequence[Region]) -> Iterator[tuple[Piece, dict[Region, Masks]]]:
+    """Yield a shot second by second, with masks over parts of the face."""
+    face, size = steady(shot.footage), shot.footage.pictures.shape[2]
+    outlines = {region: outline_of(region, face.points) for region in regions}
     for piece in pieces(shot):
-        masks = piece.masks(outlined)
-        looks.append(look(piece.pictures, masks))
-        if len(piece.pictures) > _LATER:
-            error, similarity = likeness(piece.pictures[:-_LATER], piece.pictures[_LATER:], masks[:-_LATER])
-            errors.append(error)
-            similar.append(similarity)
-    first, second = joined(looks).halves()
-    return Quality(**_alike(errors, similar), **second.against(first))
-
-
-def region_masks(footage: FaceFootage, region: Region) -> Masks:
-    """Masks over a part of the face, float32 [T, S, S]."""
-    face = steady(footage)
-    return outline_of(region, face.points).mask(face.grid(footage.pictures.shape[2]), _FEATHER)
+        grid = face[piece.span].grid(size)
+        yield piece, {of: piece.masks(outline[piece.span].mask(grid, _FEATHER)) for of, outline in outlines.items()}
 
 
 def allowed(real: Sequence[dict[Region, Quality]], people: Sequence[str], share: float) -> dict[Region, Quality]:

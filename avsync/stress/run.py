@@ -15,12 +15,12 @@ from avsync.datasets.record import REAL_TYPE, ClipRecord
 from avsync.errors import CannotJudge, UsageError
 from avsync.files import write_whole
 from avsync.media import frames
-from avsync.stress.assess import allowed, quality_of_real, region_masks
+from avsync.stress.assess import allowed, masked, quality_of_real
 from avsync.stress.candidate import ClipJob, try_clip
 from avsync.stress.measures import likeness, psnr
 from avsync.stress.plan import Slot, drawn, slots, source_of
 from avsync.stress.provenance import CLIPS, REAL_PURPOSE, Real, Settings, StressSet, read_stress_set
-from avsync.stress.shot import Shot, open_shot, pieces
+from avsync.stress.shot import Shot, open_shot
 from avsync.stress.write import write_pictures
 from avsync.workers import run_jobs
 
@@ -153,10 +153,10 @@ def _real(record: ClipRecord, folder: Path) -> Real:
 
 def _encoded(shot: Shot, written: Path) -> float:
     """PSNR (dB) of the copy of a shot, inside the face."""
-    masks, errors, copied = region_masks(shot.footage, "hull"), list[float](), frames(written, colour=True)
-    for piece in pieces(shot):
+    errors, copied = list[float](), frames(written, colour=True)
+    for piece, parts in masked(shot, ["hull"]):
         again = np.stack([next(copied).image[piece.box] for _ in piece.pictures])
-        errors += likeness(piece.pictures, again, piece.masks(masks))[0].tolist()
+        errors += likeness(piece.pictures, again, parts["hull"])[0].tolist()
     return psnr(float(np.mean(errors)))
 
 

@@ -78,18 +78,21 @@ class Piece:
     pictures: Pictures
     squares: NDArray[np.int64]
 
+    @property
+    def span(self) -> slice:
+        """Which pictures of the shot these are."""
+        return slice(self.first, self.first + len(self.pictures))
+
     def rebuilt(self, rebuilt: Rebuilt) -> Pictures:
         """These pictures with a rebuilt face."""
-        span = slice(self.first, self.first + len(self.pictures))
-        parts = zip(self.pictures, rebuilt.pictures[span], rebuilt.mask[span], self.squares, strict=True)
+        parts = zip(self.pictures, rebuilt.pictures[self.span], rebuilt.mask[self.span], self.squares, strict=True)
         return np.stack([paste(*part) for part in parts])
 
     def masks(self, masks: Masks) -> Masks:
-        """What `rebuilt` changes, float32 [t, h, w]; `masks` [T, S, S] are those of the whole shot."""
-        span = slice(self.first, self.first + len(self.pictures))
+        """Masks in squares around the face, float32 [t, S, S], as masks in these pictures, float32 [t, h, w]."""
         black = np.zeros(self.pictures.shape[1:], np.uint8)
         white = np.full((*masks.shape[1:], 3), 255, np.uint8)
-        parts = zip(masks[span], self.squares, strict=True)
+        parts = zip(masks, self.squares, strict=True)
         shown = np.stack([paste(black, white, mask, square)[..., 0] for mask, square in parts])
         return (shown / 255).astype(np.float32)
 
