@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from avsync.appearance.config import LEAST_FRAMES, SIDE, AppearanceTrainer, FacesConfig
 from avsync.reconstruct.camera import Camera
-from avsync.reconstruct.face.interface import FaceFootage, Rebuilt
+from avsync.reconstruct.face.interface import FaceFootage
 from avsync.reconstruct.face.rebuild import rebuild_face
 from avsync.reconstruct.face.registry import described
 from avsync.reconstruct.stored_footage import Footages, StoredFootage
@@ -103,7 +103,7 @@ class RandomPairs(DrawnPairs):
         start = int(rng.integers(stored.frames - length + 1))
         footage = stored.read(start, start + length)
         rebuilt = rebuild_face(footage, name, rng, blending=self._blending or None)
-        return framed(footage, rebuilt, kind, self.draws, rng, self._camera)
+        return framed(footage, rebuilt.pictures, rebuilt.mask, kind, self.draws, rng, self._camera)
 
 
 class PairsData(LightningDataModule):
@@ -155,12 +155,19 @@ def _named(kind: str, speaker: str) -> str:
 
 
 def framed(
-    footage: FaceFootage, rebuilt: Rebuilt, kind: int, draws: Draws, rng: np.random.Generator, camera: float = 1.0
+    footage: FaceFootage,
+    rebuilt: NDArray[np.uint8],
+    mask: NDArray[np.float32],
+    kind: int,
+    draws: Draws,
+    rng: np.random.Generator,
+    camera: float = 1.0,
 ) -> Pair:
     """A pair: both through one camera, then some frames of both, cropped at the same place and mirrored alike.
 
     Args:
-        footage, rebuilt: the real face, and the other.
+        footage: the real face.
+        rebuilt, mask: as of `Rebuilt`.
         kind: the number of the kind.
         draws: how pairs are drawn.
         rng: draws.
@@ -168,13 +175,13 @@ def framed(
     """
     filmed = Camera(rng) if rng.random() < camera else (lambda pictures: pictures)
     frames, pixels = draws.frames, draws.pixels
-    first = int(rng.integers(len(rebuilt.pictures) - frames + 1))
+    first = int(rng.integers(len(rebuilt) - frames + 1))
     middle, free = (SIDE - pixels) // 2, min(_SHIFT, (SIDE - pixels) // 2)
     top, left = (middle + int(rng.integers(-free, free + 1)) for _ in range(2))
     part = (slice(first, first + frames), slice(top, top + pixels), slice(left, left + pixels))
     mirror = slice(None, None, -1 if rng.random() < 0.5 else 1)
     real, fake, share = (
         torch.from_numpy(np.ascontiguousarray(array[part][..., mirror]))
-        for array in (grey(filmed(footage.pictures)), grey(filmed(rebuilt.pictures)), rebuilt.mask)
+        for array in (grey(filmed(footage.pictures)), grey(filmed(rebuilt)), mask)
     )
     return Pair(real, fake, adaptive_avg_pool2d(share, PLACES), torch.tensor(kind))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from avsync.appearance.data import DrawnPairs, Draws, Pair, framed
-from avsync.reconstruct.face.interface import Rebuilt
 from avsync.reconstruct.stored_footage import StoredFootage
 
 
@@ -61,5 +60,4 @@ class StressPairs(DrawnPairs):
         start = int(rng.integers(min(pair.real.frames, pair.rebuilt.frames) - self.length + 1))
         real, rebuilt = (of.read(start, start + self.length) for of in (pair.real, pair.rebuilt))
         nowhere = np.zeros(rebuilt.pictures.shape[:3], np.float32)
-        made = Rebuilt(rebuilt.pictures, nowhere, "hull")
-        return framed(real, made, self.draws.kinds.index(pair.kind), self.draws, rng)
+        return framed(real, rebuilt.pictures, nowhere, self.draws.kinds.index(pair.kind), self.draws, rng)

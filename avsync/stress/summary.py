@@ -8,6 +8,8 @@ from avsync.reconstruct.face import Region
 from avsync.stress.measures import HIGHER_IS_BETTER, Quality
 from avsync.stress.provenance import USE, Candidate, StressSet
 
+_UNITS = {"psnr": " (dB)", "colour": " (ΔE)"}
+
 
 def rows(made: StressSet) -> dict[str, list[dict[str, str | int | float]]]:
     """Return tables: the kinds, the ways of blending, and what is allowed in each part of the face."""
@@ -42,7 +44,7 @@ def notes(made: StressSet) -> list[str]:
 def _bounds(region: Region, bounds: Quality) -> dict[str, str | int | float]:
     row: dict[str, str | int | float] = {"part of the face": region}
     for name in Quality.__slots__:
-        row[f"{name} {'≥' if name in HIGHER_IS_BETTER else '≤'}"] = getattr(bounds, name)
+        row[f"{name}{_UNITS.get(name, '')} {'≥' if name in HIGHER_IS_BETTER else '≤'}"] = getattr(bounds, name)
     return row
 
 
