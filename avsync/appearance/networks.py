@@ -9,7 +9,7 @@ from torch.nn.functional import conv3d, pad
 from avsync.appearance.config import CLIP_NETWORK, AppearanceConfig
 
 _BINOMIAL = torch.tensor([1, 4, 6, 4, 1]) / 16
-# Of the standard deviation of the face: detail of this size becomes 1, and more than three times as much is cut off.
+# Detail as large as a quarter of the standard deviation of the face becomes 1; above 3 it is cut off.
 _FINE, _CUT = 0.25, 3.0
 
 
@@ -45,8 +45,8 @@ class FrameTrunk(nn.Module):
 class SmallTrunk(nn.Module):
     """Three residual stages that each halve rows and columns.
 
-    It looks at what a blur takes away, without its peaks, as detectors of hidden data do (Fridrich & Kodovský, IEEE
-    TIFS 2012): the traces of a reconstruction are smaller than the face they are in.
+    It sees fine detail only: the picture less a blurred copy, with large values cut off, as detectors of hidden data do
+    (Fridrich & Kodovský, IEEE TIFS 2012). The traces of a reconstruction are smaller than the face they are in.
 
     Over time, convolutions of pictures and of moments take turns ("R(2+1)D", Tran et al., CVPR 2018), and the last two
     stages halve the moments too.
@@ -77,7 +77,7 @@ class SmallTrunk(nn.Module):
         return maps
 
     def _detail(self, frames: Tensor) -> Tensor:
-        """What is left of [B, 1, T, H, W] without what is smooth."""
+        """The fine detail of [B, 1, T, H, W]."""
         margin = self.blur.shape[-1] // 2
         smooth = conv3d(pad(frames, (margin,) * 4 + (0, 0), mode="replicate"), self.blur)
         return ((frames - smooth) / _FINE).clamp(-_CUT, _CUT)

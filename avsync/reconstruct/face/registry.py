@@ -43,7 +43,7 @@ class FaceReconstruction:
 FACE_RECONSTRUCTIONS: dict[str, FaceReconstruction] = {
     kind.name: kind
     for kind in (
-        # Not the mouth alone: an edge close around lips that were moved shows their corners twice.
+        # Without the mouth: its edge is close to the lips. If they are moved, their corners are seen twice.
         FaceReconstruction(
             "self_blended",
             "blend",
