@@ -16,6 +16,7 @@ class Reason(StrEnum):
     POOR_VIEW = "poor_view"
     MUSIC = "music"
     NARROW_BAND = "narrow_band"
+    REVERBERANT = "reverberant"
     TOO_SHORT = "too_short"
     LOW_FRAME_RATE = "low_frame_rate"
     DAMAGED = "damaged"

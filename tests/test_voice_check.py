@@ -29,6 +29,7 @@ from avsync.datasets import REAL_TYPE, ClipRecord
 from avsync.datasets.splits import calibration_records
 from avsync.errors import CannotJudge, Reason, UsageError
 from avsync.media import FPS, RATE
+from avsync.reconstruct.channel import in_room
 from avsync.recording import open_recording
 from avsync.report import print_table, print_verdict, to_csv, to_html, to_json
 from avsync.score.readings import READINGS
@@ -192,11 +193,34 @@ class TestReadings:
     def test_silence_has_no_bandwidth(self):
         assert READINGS["bandwidth"].read(VoiceWindow(np.zeros(3 * RATE, np.float32), 0.0)) == 0.0
 
+    @pytest.mark.parametrize("reverberation", [0.2, 0.4, 0.8])
+    def test_the_decay_rate_is_that_of_the_room(self, reverberation):
+        """Bursts of noise that fall by 60 dB in the reverberation time; noise itself goes up and down by a few dB."""
+        falls = 10 ** (-3 * (np.arange(3 * RATE) % RATE) / RATE / reverberation)
+        bursts = (falls * np.random.default_rng(0).normal(0, 0.1, 3 * RATE)).astype(np.float32)
+        assert 60 / reverberation < READINGS["decay_rate"].read(VoiceWindow(bursts, 0.0)) < 60 / reverberation + 90
+
+    def test_the_decay_rate_falls_with_the_echo(self):
+        rooms = [in_room(voice(), decay, 3.0, np.random.default_rng(0)) for decay in (0.1, 0.3, 0.6, 1.0)]
+        rates = [READINGS["decay_rate"].read(VoiceWindow(sound, 0.0)) for sound in (voice(), *rooms)]
+        assert rates == sorted(rates, reverse=True)
+
+    @settings(deadline=None, max_examples=20)
+    @given(gain=st.floats(0.02, 5.0))
+    def test_the_decay_rate_does_not_depend_on_the_loudness(self, gain):
+        rate = READINGS["decay_rate"].read(VoiceWindow(voice(), 0.0))
+        assert READINGS["decay_rate"].read(VoiceWindow(np.float32(gain) * voice(), 0.0)) == pytest.approx(
+            rate, rel=1e-3
+        )
+
+    def test_silence_does_not_fall(self):
+        assert READINGS["decay_rate"].read(VoiceWindow(np.zeros(3 * RATE, np.float32), 0.0)) == 0.0
+
 
 class TestTheCheck:
     def test_a_window_has_its_place_and_its_readings(self):
         found = check().measure(window(voice(), start=4.0)[10:60])
-        assert list(found.readings) == ["voice_anomaly", "bandwidth", "sound_range"]
+        assert list(found.readings) == ["voice_anomaly", "bandwidth", "decay_rate", "sound_range"]
         assert np.isfinite(list(found.readings.values())).all()
         assert (found.track, found.box, found.start, found.seconds, found.speech_seconds) == (None, None, 4.4, 2.0, 2.0)
 
@@ -221,14 +245,19 @@ class TestTheCheck:
     def test_windows_in_which_a_voice_cannot_be_heard_well_are_left_out(self):
         noise = np.random.default_rng(0).normal(0, 0.2, 3 * RATE)
         narrow = resample_poly(resample_poly(voice(), 1, 4), 4, 1)
-        good, drowned, cut = (check().measure(window(sound)) for sound in (voice(), noise, narrow))
-        combined = check().combine([drowned, good, cut])
+        echo = in_room(voice(), 0.8, 0.0, np.random.default_rng(0))
+        good, drowned, cut, echoing = (check().measure(window(sound)) for sound in (voice(), noise, narrow, echo))
+        combined = check().combine([drowned, good, cut, echoing])
         assert list(combined.windows) == list(combined.units) == [good]
         assert combined.lag is None
         with pytest.raises(CannotJudge, match=r"^music: .* as loud as the speech: it stands out by \d dB, 8"):
             check().combine([drowned])
-        with pytest.raises(CannotJudge, match=r"^narrow_band: the sound reaches to [12]\.\d kHz; 3\.8 kHz are needed"):
+        with pytest.raises(CannotJudge, match=r"^narrow_band: the sound reaches to [12]\d{3} Hz; 3800 are needed"):
             check().combine([cut, drowned])
+        with pytest.raises(
+            CannotJudge, match=r"^reverberant: the sound falls by 1?\d\d dB per second at most, 200 are"
+        ):
+            check().combine([echoing, drowned])
         assert check().combine([]) is None
 
 
@@ -309,8 +338,9 @@ class TestScoring:
             (voice()[8000:24000], Reason.TOO_SHORT),
             (np.zeros(3 * RATE, np.float32), Reason.NO_SPEECH),
             (resample_poly(resample_poly(voice(), 1, 4), 4, 1).astype(np.float32), Reason.NARROW_BAND),
+            (in_room(voice(), 0.8, 0.0, np.random.default_rng(0)), Reason.REVERBERANT),
         ],
-        ids=["too_short", "no_speech", "narrow_band"],
+        ids=["too_short", "no_speech", "narrow_band", "reverberant"],
     )
     def test_what_the_voice_refuses_is_the_reason_of_a_file_of_sound(self, calibrated, tmp_path, sound, reason):
         verdict = Detector(calibrated).score(write(tmp_path / "voice.wav", None, sound, codec="pcm_s16le"))

@@ -18,6 +18,7 @@ _BETTER = {
     Reason.POOR_VIEW: "Choose a part in which the speaker looks at the camera and nothing drowns the speech.",
     Reason.MUSIC: "Choose a part without music or noise.",
     Reason.NARROW_BAND: "Ask for a copy that was not sent through a telephone.",
+    Reason.REVERBERANT: "Ask for a recording from near the speaker, or choose a part with less echo.",
     Reason.LOW_FRAME_RATE: "Ask for the original: this copy shows too few pictures per second, or a still picture.",
     Reason.DAMAGED: "Ask for an undamaged copy.",
     Reason.TOO_SHORT: "Ask for a longer part: at least 1.5 s of speech while a face is seen.",

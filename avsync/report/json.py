@@ -15,8 +15,8 @@ verdicts[]                  one for each file, in the order they were scored
   path                      the file as it was named
   verdict                   "consistent", "suspicious", "measured" (by a model without calibration) or "cannot_judge"
   reason                    why the file cannot be judged: "unreadable", "no_video", "no_audio", "no_speech", "no_face",
-                            "low_resolution", "poor_view", "music", "narrow_band", "low_frame_rate", "damaged",
-                            "too_short", "timed_out", "out_of_memory" or "crashed"; null if it was judged
+                            "low_resolution", "poor_view", "music", "narrow_band", "reverberant", "low_frame_rate",
+                            "damaged", "too_short", "timed_out", "out_of_memory" or "crashed"; null if it was judged
   detail                    the reason in words; empty if the file was judged
   p_value                   share of real recordings that are at least as unusual: the smaller of whole_p_value / 0.8
                             and standout.p_value / 0.2, or whole_p_value where no stretch stands out; null if the file

@@ -177,6 +177,14 @@ READINGS: dict[str, Reading] = {
             "the highest frequency that is heard, in hertz: telephones end below 3500, a whole recording reaches 8000",
         ),
         Reading(
+            "decay_rate",
+            "voice",
+            ".voice:decay_rate",
+            None,
+            "echo hides what synthesis leaves",
+            "how fast the sound falls after loud moments, in decibels per second: echo makes it slow",
+        ),
+        Reading(
             "appearance_anomaly",
             "appearance",
             ".appearance:appearance_anomaly",
