@@ -2,7 +2,8 @@
 
     python scripts/benchmark_degraded.py ROOT --clips 40 --jobs 2
 
-prints a Markdown table. Only real clips of people of the role "report" are used. The steps are manipulations of
+prints a Markdown table. Only real clips of people of the role "report" are used; with `--folds N` those of everybody,
+and a calibration judges them that has not seen them (`benchmark_calibration.py`). The steps are manipulations of
 `avsync/evaluate/manipulations/registry.py`, down to what cannot be judged any more; `avsync evaluate --robustness`
 measures the ordinary ones, with fakes. For each level of the p-value the table has the share of the judged clips that
 the verdict calls suspicious, and for one level that of each check alone. A step is honest if a share is at most its
@@ -29,6 +30,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmark.bench import LEVEL
+from benchmark.folds import calibrated_folds
 from benchmark.levels import Clip, share_at_most, with_p_value
 from benchmark.report import say
 
@@ -49,40 +51,47 @@ _STEPS = (
     "frozen"
 )
 
-Job = tuple[str, int, ClipRecord]  # the name of the step, and the clip, its number first
+Judged = tuple[ClipRecord, Path | None]  # a clip, and the checkpoint that judges it
+Job = tuple[str, int, Judged]  # the name of the step, and the clip, its number first
 
 
 def main() -> None:
     """Print one row for each step, as soon as it is measured."""
     options = _options()
     try:
-        detector = _detector(options.weights)
-        records = [r for r in open_dataset(options.root) if r.label == "real"]
-        clips = with_role(records, "report")[: options.clips]
-        print(f"{len(clips)} real clips, model {detector.model}\n")
-        print(heading(detector.checks), flush=True)
-        for name, verdicts in measured(clips, options):
-            print(row(name, verdicts, detector.checks), flush=True)
+        checks = _detector(options.weights).checks
+        real = [record for record in open_dataset(options.root) if record.label == "real"]
+        with TemporaryDirectory(prefix="avsync-") as folder:
+            clips = _clips(real, options, Path(folder))
+            print(f"{len(clips)} real clips\n\n{heading(checks)}", flush=True)
+            for name, verdicts in measured(clips, options):
+                print(row(name, verdicts, checks), flush=True)
     except AvsyncError as error:
         sys.exit(f"benchmark_degraded: {error}")
 
 
-def measured(clips: Sequence[ClipRecord], options: argparse.Namespace) -> Iterator[tuple[str, list[Clip]]]:
+def _clips(real: Sequence[ClipRecord], options: argparse.Namespace, folder: Path) -> list[Judged]:
+    if not options.folds:
+        return [(clip, options.weights) for clip in with_role(real, "report")[: options.clips]]
+    folds = calibrated_folds(real[: options.clips], options.folds, folder, options.weights)
+    return [(clip, weights) for weights, clips in folds for clip in clips]
+
+
+def measured(clips: Sequence[Judged], options: argparse.Namespace) -> Iterator[tuple[str, list[Clip]]]:
     """Yield each step and the verdicts on the clips that went through it, in the order of the clips."""
-    jobs = [(step.name, index, clip) for step in named(options.only) for index, clip in enumerate(clips)]
+    jobs = [(step.name, index, judged) for step in named(options.only) for index, judged in enumerate(clips)]
     found: dict[str, dict[int, Verdict]] = {}
-    work = partial(judge, weights=options.weights)
-    with closing(run_jobs(work, partial(next, iter(jobs), None), options.jobs)) as results:
+    with closing(run_jobs(judge, partial(next, iter(jobs), None), options.jobs)) as results:
         for done, (name, index, verdict) in enumerate(results, 1):
             say("degraded clips", done, len(jobs))
             found.setdefault(name, {})[index] = verdict
             if len(found[name]) == len(clips):
-                yield name, [(clip.identity, found[name][index]) for index, clip in enumerate(clips)]
+                yield name, [(clip.identity, found[name][index]) for index, (clip, _) in enumerate(clips)]
 
 
-def judge(job: Job, weights: Path | None) -> Iterator[tuple[str, int, Verdict]]:
+def judge(job: Job) -> Iterator[tuple[str, int, Verdict]]:
     """Yield the name of the step, the number of the clip, and the verdict on the degraded clip."""
-    name, index, clip = job
+    name, index, (clip, weights) = job
     with TemporaryDirectory(prefix="avsync-") as folder:
         source = Source(clip.path, clip.audio)
         worse = MANIPULATIONS[name].make(source, Path(folder) / "clip", random.Random(index))
@@ -91,7 +100,7 @@ def judge(job: Job, weights: Path | None) -> Iterator[tuple[str, int, Verdict]]:
 
 @cache
 def _detector(weights: Path | None) -> Detector:
-    """One for each process."""
+    """One for each process and checkpoint."""
     return Detector(weights, level=LEVEL)
 
 
@@ -120,6 +129,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("root", type=Path, metavar="ROOT", help="the data set's folder")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a calibrated checkpoint")
     parser.add_argument("--clips", type=int, metavar="N", default=40, help="at most so many (default: 40)")
+    parser.add_argument("--folds", type=int, metavar="N", help="judge everybody, calibrated on the other folds of N")
     parser.add_argument("--jobs", type=int, metavar="N", default=1, help="processes (default: 1)")
     parser.add_argument(
         "--only", metavar="NAME,…", default=_STEPS, help=f"manipulations whose names begin so (default: {_STEPS})"

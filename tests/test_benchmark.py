@@ -15,6 +15,7 @@ from avsync.score.verdict import CheckResult, Verdict
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
+import benchmark.folds
 import benchmark_degraded
 from benchmark.fakes import level_tables
 from benchmark.levels import found, reliability
@@ -127,9 +128,27 @@ class TestDegradedTable:
 
         monkeypatch.setattr(benchmark_degraded, "_detector", lambda weights: Reads())
         clips = [ClipRecord(clip, n, "real", "RealVideo-RealAudio", "real", n, n) for n in ("a", "b")]
-        options = argparse.Namespace(only="as it is,half", weights=None, jobs=1)
+        options = argparse.Namespace(only="as it is,half", jobs=1)
         found = [
             (name, [(person, one.p_value) for person, one in judged])
-            for name, judged in benchmark_degraded.measured(clips, options)
+            for name, judged in benchmark_degraded.measured([(clip, None) for clip in clips], options)
         ]
         assert found == [("as it is", [("a", 0.5), ("b", 0.5)]), ("half size", [("a", 0.01), ("b", 0.01)])]
+
+
+class TestFolds:
+    def test_every_person_is_judged_once_by_a_calibration_of_all_others(self, tmp_path, monkeypatch):
+        saw = {}
+        monkeypatch.setattr(benchmark.folds, "load_setup", lambda weights, calibrating: None)
+        monkeypatch.setattr(
+            benchmark.folds, "calibrate", lambda records, setup, path: saw.update({path: {r.identity for r in records}})
+        )
+        clips = [
+            ClipRecord(Path(f"{n}.mp4"), f"{n}", "real", "RealVideo-RealAudio", "real", f"s{n // 2}", f"s{n // 2}")
+            for n in range(40)
+        ]
+        folds = dict(benchmark.folds.calibrated_folds(clips, 4, tmp_path))
+        judged = {path: {clip.identity for clip in records} for path, records in folds.items()}
+        assert sorted(clip.name for records in folds.values() for clip in records) == sorted(c.name for c in clips)
+        assert all(judged[path] | saw[path] == {f"s{n}" for n in range(20)} for path in judged)
+        assert all(judged[path].isdisjoint(saw[path]) for path in judged)
