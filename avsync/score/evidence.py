@@ -10,7 +10,6 @@ compared with that of real windows.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit
 
 from avsync.score.quantiles import Floats
@@ -42,6 +41,8 @@ def fit_ratio(real: Floats, weights: Floats, fake: Floats, fake_weights: Floats)
     Returns:
         A slope of 0 or more, and an offset.
     """
+    from scipy.optimize import minimize  # takes a while to import; scoring does not need it
+
     total, fake_total = weights.sum(), fake_weights.sum()
     x = np.concatenate([real, fake])
     label = np.concatenate([np.zeros(len(real)), np.ones(len(fake))])

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
 from avsync.score.quantiles import LARGEST, Floats, person_weights
@@ -42,6 +41,8 @@ class Scan:
             seconds: the speech of each (s), above 0, float [n].
             people: whose recording each is, [n].
         """
+        from scipy.optimize import minimize_scalar  # takes a while to import; scoring does not need it
+
         weights = person_weights(np.array(people))
         weights /= weights.sum()
         mean, spread = weights @ best, max(float(np.std(best)), _LEAST_SCALE)
