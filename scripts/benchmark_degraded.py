@@ -73,8 +73,9 @@ def main() -> None:
 def _clips(real: Sequence[ClipRecord], options: argparse.Namespace, folder: Path) -> list[Judged]:
     if not options.folds:
         return [(clip, options.weights) for clip in with_role(real, "report")[: options.clips]]
-    folds = calibrated_folds(real[: options.clips], options.folds, folder, options.weights)
-    return [(clip, weights) for weights, clips in folds for clip in clips]
+    folds = calibrated_folds(real, options.folds, folder, options.weights)
+    judged = {clip: weights for weights, clips in folds for clip in clips}
+    return [(clip, judged[clip]) for clip in real[: options.clips]]
 
 
 def measured(clips: Sequence[Judged], options: argparse.Namespace) -> Iterator[tuple[str, list[Clip]]]:
