@@ -30,7 +30,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmark.bench import LEVEL
-from benchmark.folds import calibrated_folds
+from benchmark.folds import calibrated_folds, fold_of
 from benchmark.levels import Clip, share_at_most, with_p_value
 from benchmark.report import say
 
@@ -73,9 +73,8 @@ def main() -> None:
 def _clips(real: Sequence[ClipRecord], options: argparse.Namespace, folder: Path) -> list[Judged]:
     if not options.folds:
         return [(clip, options.weights) for clip in with_role(real, "report")[: options.clips]]
-    folds = calibrated_folds(real, options.folds, folder, options.weights)
-    judged = {clip: weights for weights, clips in folds for clip in clips}
-    return [(clip, judged[clip]) for clip in real[: options.clips]]
+    folds = list(calibrated_folds(real, options.folds, folder, options.weights))
+    return [(clip, folds[fold_of(clip.identity, options.folds)]) for clip in real[: options.clips]]
 
 
 def measured(clips: Sequence[Judged], options: argparse.Namespace) -> Iterator[tuple[str, list[Clip]]]:

@@ -14,8 +14,8 @@ from benchmark.report import say
 
 def calibrated_folds(
     real: Sequence[ClipRecord], folds: int, folder: Path, weights: Path | None = None
-) -> Iterator[tuple[Path, list[ClipRecord]]]:
-    """Yield each fold's clips, and a checkpoint that was calibrated on the clips of the others.
+) -> Iterator[Path]:
+    """Yield for each fold a checkpoint that was calibrated on the clips of the others.
 
     Args:
         real: clips of any role.
@@ -29,12 +29,12 @@ def calibrated_folds(
     refuse_fakes(real)
     for fold in range(folds):
         output = folder / f"fold-{fold}.safetensors"
-        others = [record for record in real if _fold(record, folds) != fold]
+        others = [record for record in real if fold_of(record.identity, folds) != fold]
         calibrate(others, load_setup(weights or EMBEDDED, calibrating=True), output)
         say("folds calibrated", fold + 1, folds)
-        yield output, [record for record in real if _fold(record, folds) == fold]
+        yield output
 
 
-def _fold(record: ClipRecord, folds: int) -> int:
-    """By the second byte of the hash of the identity; the first decides the role."""
-    return sha256(record.identity.encode("utf-8", "surrogatepass")).digest()[1] % folds
+def fold_of(identity: str, folds: int) -> int:
+    """A person's fold, by the second byte of the hash of the identity; the first decides the role."""
+    return sha256(identity.encode("utf-8", "surrogatepass")).digest()[1] % folds
