@@ -42,12 +42,13 @@ def main() -> None:
         if not isinstance(config, VoiceReconstructionTraining):
             sys.exit(f"benchmark_voice_left_out: {sys.argv[1]}: no config of the recipe voice_reconstruction")
         print(", ".join(f"{name} {fact}" for name, fact in circumstances().items()), end="\n\n", flush=True)
-        print(to_markdown({"Kinds that a network learned from, and others": _table(config)}))
+        print(to_markdown({"Kinds that a network learned from, and others": table(config)}))
     except AvsyncError as error:
         sys.exit(f"benchmark_voice_left_out: {error}")
 
 
-def _table(config: VoiceReconstructionTraining) -> list[Row]:
+def table(config: VoiceReconstructionTraining) -> list[Row]:
+    """Return a row for each family of the kinds that are learned from, then for each kind that is not."""
     split = find_speech(config.data, config.trainer.seed)
     families = _families(config.rebuild.kinds)
     named = {**families, **{kind: [kind] for kind in config.rebuild.left_out}}

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,10 @@ from avsync.voice.reconstruction.data import RandomPairs
 from avsync.voice.reconstruction.masks import exchanged, masked
 from avsync.voice.reconstruction.pairs import SAMPLES, make_pairs
 from avsync.voice.stfpm.config import StfpmConfig, StfpmTrainerConfig
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+
+import benchmark_voice_left_out
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 CHEAP = ["lpc", "sinusoidal"]
@@ -185,6 +190,17 @@ class TestRecipes:
     )
     def test_the_configs_that_are_shipped_are_valid(self, name):
         assert load_config(CONFIGS / name, ["data.root=x"]).data.root == "x"
+
+
+class TestLeavingOut:
+    def test_every_family_is_left_out_in_turn_and_some_kinds_always(self, data, tmp_path):
+        kinds = RebuildConfig(["lpc", "lpc_residual", "sinusoidal"], ["griffin_lim"], pairs=6, validation_pairs=6)
+        config = replace(reconstruction(data, tmp_path, epochs=1), rebuild=kinds)
+        rows = benchmark_voice_left_out.table(config)
+        assert [row["reconstruction"] for row in rows] == ["lpc", "sinusoidal", "griffin_lim"]
+        assert rows[2]["learned from"] == "–"
+        assert all(0 <= row["left out"].value <= 1 for row in rows)
+        assert all(0 <= row["learned from"].value <= 1 for row in rows[:2])
 
 
 class TestLabelled:
