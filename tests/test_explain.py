@@ -19,7 +19,7 @@ from avsync.report.explain import explain
 from avsync.report.stored import read_verdicts
 from avsync.report.wording import contents, number, place
 from avsync.score.readings import READINGS
-from avsync.score.verdict import CheckResult, ReadingValue
+from avsync.score.verdict import CheckResult, ReadingValue, Standout
 
 ALL = [
     verdicts.suspicious(),
@@ -102,6 +102,13 @@ class TestSections:
         assert "of which 3.1 % have one as high" in fused
         (alone,) = sections(verdicts.of_sound())["All checks together"]
         assert alone == "Only the check voice was asked, so its p-value counts: 0.031."
+
+    def test_of_sound_alone_the_check_counts_as_it_is_and_nobody_is_counted(self):
+        standout = Standout("voice", 1.0, 2.0, 0.3)
+        verdict = replace(verdicts.of_sound(), p_value=0.25, whole_p_value=0.2, standout=standout)
+        alone, stretch = sections(verdict)["All checks together"]
+        assert alone == "Only the check voice was asked, so its p-value counts: 0.2."
+        assert stretch.startswith("The stretch that stands out most is 1.0–2.0 s, to the check voice")
 
     def test_a_stretch_that_stands_out_decides_where_the_whole_is_ordinary(self):
         verdict = verdicts.spliced()

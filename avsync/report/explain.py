@@ -6,7 +6,7 @@ from math import isclose
 from textwrap import wrap
 
 from avsync.report.advice import next_steps
-from avsync.report.subjects import Subject, subjects
+from avsync.report.subjects import Subject, subjects, whole_p_value
 from avsync.report.wording import (
     LABELS,
     contents,
@@ -147,7 +147,8 @@ def _together(verdict: Verdict) -> Iterator[str]:
     decisive = next((subject for subject in subjects(verdict) if subject.decisive), None)
     if decisive is None:
         return
-    if verdict.p_value is None or decisive.p_value is None:
+    whole = whole_p_value(verdict)
+    if verdict.p_value is None or decisive.p_value is None or whole is None:
         yield "The model was not compared with real recordings, so nothing is unusual or usual: these are numbers only"
         return
     names = enumerated([printable(name) for name in decisive.checks])
@@ -166,7 +167,6 @@ def _together(verdict: Verdict) -> Iterator[str]:
             f"{percent(decisive.p_value)} have one as high. A check that finds nothing takes little away from one that "
             "does"
         )
-    whole = verdict.p_value if verdict.whole_p_value is None else verdict.whole_p_value
     if not isclose(decisive.p_value, whole) and not verdict.rests_on_standout:
         yield (
             "Several people speak one after the other. The most unusual counts, with its p-value multiplied by their "

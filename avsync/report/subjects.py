@@ -62,6 +62,11 @@ def recording_checks(verdict: Verdict) -> dict[str, CheckResult]:
     }
 
 
+def whole_p_value(verdict: Verdict) -> float | None:
+    """Return the p-value of the recording as a whole, without the stretch that stands out."""
+    return verdict.p_value if verdict.whole_p_value is None else verdict.whole_p_value
+
+
 def check_names(verdicts: Sequence[Verdict]) -> list[str]:
     """Return the names of all checks in these verdicts, each once."""
     of_files = (name for verdict in verdicts for name in verdict.checks)
@@ -94,7 +99,7 @@ def _recording(verdict: Verdict, checks: Mapping[str, CheckResult]) -> Subject:
         speech_seconds=None,
         lag_ms=None,
         checks=checks,
-        p_value=verdict.p_value if decisive else None,
+        p_value=whole_p_value(verdict) if decisive else None,
         segments=sorted(segments, key=lambda segment: segment.start),
         decisive=decisive,
     )
