@@ -3,15 +3,18 @@
 import io
 import json
 import sys
+import time
 from functools import partial
+from threading import Event
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from engine_checks import EngineChecks
 from engine_work import task
 
-from avsync.engine import LOCAL, End, Job, do_jobs, open_engine, wire
-from avsync.errors import Reason, UsageError
+from avsync.engine import LOCAL, End, Job, Pool, do_jobs, open_engine, wire
+from avsync.errors import CannotJudge, Reason, UsageError
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -114,3 +117,41 @@ class TestWire:
     def test_without_a_line_break_it_is_the_end(self):
         with pytest.raises(wire.Ended):
             wire.read_answer(io.BytesIO(b"{}"))
+
+
+class LateSeat:
+    """A seat that is ended for the first time just before it gets its job, and so begins the job all the same."""
+
+    def __init__(self):
+        self.begun, self.ended, self.kills = Event(), Event(), 0
+
+    def facts(self):
+        return {}
+
+    def do(self, job, on_progress):
+        self.begun.set()
+        self.ended.wait(30)
+        raise CannotJudge(Reason.CRASHED, "ended")
+
+    def kill(self, *, for_good=False):
+        self.kills += 1
+        if self.kills > 1:
+            self.ended.set()
+
+    def close(self):
+        self.ended.set()
+
+
+def test_a_job_that_is_given_up_while_it_is_handed_over_ends():
+    def leave(run):
+        assert seat.begun.wait(5)
+        raise KeyboardInterrupt
+
+    seat, jobs = LateSeat(), iter([Job("a")])
+    with Pool(SimpleNamespace(seat=lambda task, count: seat), task(), 1) as pool:
+        start = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            next(pool.run(partial(next, jobs, None), on_wait=leave))
+        assert seat.ended.is_set()
+        assert time.monotonic() - start < 10
+    assert seat.kills >= 2

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Condition, Lock, Semaphore, Thread
+from threading import Condition, Semaphore, Thread
 from types import TracebackType
 from typing import Any
 
@@ -16,7 +16,7 @@ from avsync.engine.interface import Engine, Job, Seat, SeatLost, Task
 from avsync.errors import CannotJudge, Reason
 from avsync.progress import Stage
 
-_EVERY = 0.1  # seconds between two calls of `on_wait`
+_EVERY = 0.1  # seconds between two calls of `on_wait`, and two attempts to end a job that is given up
 # So many jobs of a run are handed out for each seat: one that is done, and one that waits, so that no seat is idle.
 _AHEAD = 2
 # A job that lost its seat so often is refused: it may be the cause.
@@ -75,7 +75,7 @@ class Pool:
         self._jobs = _Queue()
         self._seats = [engine.seat(task, count) for _ in range(count)]
         self._at_work: dict[Seat, Run] = {}
-        self._lock = Lock()
+        self._changed = Condition()  # guards `_at_work`
         # The kernel kills a worker when the thread that started it ends, so these threads last as long as the pool.
         self._threads = [
             Thread(target=self._serve, args=(seat, at_once and number == 0), daemon=True)
@@ -127,7 +127,7 @@ class Pool:
     def close(self) -> None:
         """End all processes."""
         self._jobs.clear()
-        with self._lock:
+        with self._changed:
             runs = list(self._at_work.values())
         for run in runs:
             self._give_up(run)
@@ -147,14 +147,18 @@ class Pool:
         self.close()
 
     def _give_up(self, run: Run) -> None:
-        """Forget the jobs of a run that nobody has begun, and end the processes that do one."""
-        with self._lock:
+        """Forget the jobs of a run that nobody has begun, and end the processes that do one.
+
+        A process that is ended just before it is handed its job is made anew for it: then that one is ended, too.
+        """
+        with self._changed:
             run.given_up = True
-            at_work = [seat for seat, of in self._at_work.items() if of is run]
-        if run.room is not None:
-            run.room.release(len(self._seats))
-        for seat in at_work:
-            seat.kill()
+            if run.room is not None:
+                run.room.release(len(self._seats))
+            while at_work := [seat for seat, of in self._at_work.items() if of is run]:
+                for seat in at_work:
+                    seat.kill()
+                self._changed.wait(_EVERY)
 
     def _serve(self, seat: Seat, at_once: bool) -> None:
         if hasattr(signal, "pthread_sigmask"):  # for the processes, which inherit it: Ctrl-C is for this one
@@ -193,7 +197,7 @@ class Pool:
     def _do(self, seat: Seat, order: "_Order") -> bool:
         """Do a job; return whether the seat is still there."""
         job, run = order.job, order.run
-        with self._lock:
+        with self._changed:
             if run.given_up:
                 return True
             self._at_work[seat] = run
@@ -213,8 +217,9 @@ class Pool:
         except BaseException as error:
             end = error
         finally:
-            with self._lock:
+            with self._changed:
                 del self._at_work[seat]
+                self._changed.notify_all()
             run.reading.pop(job.place, None)
         run.events.put(end)
         return True
