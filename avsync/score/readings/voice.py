@@ -1,6 +1,7 @@
 """Readings of a voice: how odd a model finds it, and how much of it can be heard."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -35,6 +36,12 @@ class VoiceWindow:
     waveform: NDArray[np.float32]
     anomaly: float
 
+    @cached_property
+    def power(self) -> NDArray[np.float64]:
+        """The power of each frame in each bin, float64 [F, 257]."""
+        framed = np.lib.stride_tricks.sliding_window_view(self.waveform, _FRAME)[::_STEP]
+        return np.asarray(np.abs(np.fft.rfft(framed * np.hanning(_FRAME), axis=1)) ** 2 / _FRAME**2, np.float64)
+
 
 def voice_anomaly(window: VoiceWindow) -> float:
     """How unlike recorded speech the model finds the voice."""
@@ -43,8 +50,7 @@ def voice_anomaly(window: VoiceWindow) -> float:
 
 def bandwidth(window: VoiceWindow) -> float:
     """The highest frequency with energy, in Hz: telephones end below 3500, a whole recording reaches 8000."""
-    power = _power(window.waveform)
-    loud = np.convolve(np.percentile(power, _LOUD, axis=0), np.ones(_BINS) / _BINS, "same")
+    loud = np.convolve(np.percentile(window.power, _LOUD, axis=0), np.ones(_BINS) / _BINS, "same")
     level = 10 * np.log10(loud + _SILENT)
     heard = np.flatnonzero((level >= level.max() - _DEPTH_DB) & (loud > _SILENT))
     return float(heard[-1] * RATE / _FRAME) if len(heard) else 0.0
@@ -56,17 +62,13 @@ def decay_rate(window: VoiceWindow) -> float:
     Speech stops within a few hundredths of a second. In a room it falls no faster than 60 dB in the reverberation time
     (Sabine), once the direct sound is over.
     """
-    power, frequencies = _power(window.waveform), np.fft.rfftfreq(_FRAME, 1 / RATE)
-    bands = [power[:, (frequencies >= low) & (frequencies < high)].mean(axis=1) for low, high in pairwise(_BAND_EDGES)]
+    frequencies = np.fft.rfftfreq(_FRAME, 1 / RATE)
+    bands = [
+        window.power[:, (frequencies >= low) & (frequencies < high)].mean(axis=1) for low, high in pairwise(_BAND_EDGES)
+    ]
     levels = 10 * np.log10(np.stack(bands) + _SILENT)
     loudest = np.percentile(levels, 99, axis=1, keepdims=True)
     levels = np.maximum(levels, loudest - _DEPTH_DB)
     falls, strong = levels[:, :-_FALL] - levels[:, _FALL:], levels[:, :-_FALL] >= loudest - _STRONG_DB
     fastest = [np.percentile(fall[loud], _FASTEST) for fall, loud in zip(falls, strong, strict=True) if loud.any()]
     return float(np.median(fastest)) * RATE / (_STEP * _FALL) if fastest else 0.0
-
-
-def _power(waveform: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The power of each frame in each bin, float64 [F, 257]."""
-    framed = np.lib.stride_tricks.sliding_window_view(waveform, _FRAME)[::_STEP]
-    return np.asarray(np.abs(np.fft.rfft(framed * np.hanning(_FRAME), axis=1)) ** 2 / _FRAME**2, np.float64)
