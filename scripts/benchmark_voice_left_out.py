@@ -8,6 +8,7 @@ It prints Markdown: the AUC of real against rebuilt speech, where the family was
 Pairs are made once, and kept in `data.cache`.
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -30,17 +31,17 @@ from avsync.voice.reconstruction.model import ReconstructionModel
 from avsync.voice.reconstruction.module import ReconstructionModule
 from avsync.voice.reconstruction.pairs import Pairs, make_pairs, unique
 
-_BATCH = 20  # pairs that are judged together
-
 
 def main() -> None:
     """Train the networks, and print the table."""
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
+    parser = argparse.ArgumentParser(description="Leave out one family of reconstructions of speech after the other.")
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file of the recipe voice_reconstruction")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings to change")
+    options = parser.parse_args()
     try:
-        config = load_config(Path(sys.argv[1]), sys.argv[2:])
+        config = load_config(options.config, options.overrides)
         if not isinstance(config, VoiceReconstructionTraining):
-            sys.exit(f"benchmark_voice_left_out: {sys.argv[1]}: no config of the recipe voice_reconstruction")
+            sys.exit(f"benchmark_voice_left_out: {options.config}: no config of the recipe voice_reconstruction")
         print(", ".join(f"{name} {fact}" for name, fact in circumstances().items()), end="\n\n", flush=True)
         print(to_markdown({"Kinds that a network learned from, and others": table(config)}))
     except AvsyncError as error:
@@ -66,8 +67,8 @@ def table(config: VoiceReconstructionTraining) -> list[Row]:
         rows.append(
             {
                 "reconstruction": name.rpartition("/")[2],
-                "learned from": _auc(whole, pairs) if name in known else "–",
-                "left out": _auc(without, pairs),
+                "learned from": _auc(config, whole, pairs) if name in known else "–",
+                "left out": _auc(config, without, pairs),
             }
         )
     return rows
@@ -128,16 +129,14 @@ def _trained(config: VoiceReconstructionTraining, families: Sequence[Pairs]) -> 
 
 
 @torch.inference_mode()
-def _auc(model: ReconstructionModel, pairs: Pairs) -> Estimate:
+def _auc(config: VoiceReconstructionTraining, model: ReconstructionModel, pairs: Pairs) -> Estimate:
     """Of real against rebuilt speech; the interval is drawn by pair."""
-    odds = [
-        model(model.spectrogram(torch.from_numpy(piece.astype(np.float32) / 32768))).odds.numpy()
-        for samples in (pairs.real, pairs.rebuilt)
-        for piece in np.array_split(samples, -(-len(samples) // _BATCH))
-    ]
+    batches = PairsData(pairs, pairs, config.trainer).val_dataloader()
+    judged = [[model(model.spectrogram(speech)).odds for speech in (batch.real, batch.rebuilt)] for batch in batches]
+    odds = torch.cat([torch.cat(of_side) for of_side in zip(*judged, strict=True)]).numpy().astype(np.float64)
     count = len(pairs.kinds)
     fake = np.arange(2 * count) >= count
-    return estimate(partial(auc, fake, np.concatenate(odds).astype(np.float64)), [str(i) for i in range(count)] * 2)
+    return estimate(partial(auc, fake, odds), [str(i) for i in range(count)] * 2)
 
 
 if __name__ == "__main__":
