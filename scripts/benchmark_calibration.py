@@ -5,7 +5,7 @@
 The people of a data set are dealt into folds by a hash of the identity, whatever their role. The clips of a fold, real
 and fake, are judged by the embedded models, calibrated on the real clips of the other folds. It prints Markdown: the
 share of real clips with a p-value at or below each level, which should be that level, for the verdict and for each
-check; what fakes the verdict and each check find; and their AUC. So all real people count, twice as many as report.
+check; what fakes the verdict and each check find; and their AUC. So all real people count, not only those who report.
 `benchmark_degraded.py --folds` does the same for clips that were made worse.
 """
 

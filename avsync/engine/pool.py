@@ -149,7 +149,8 @@ class Pool:
     def _give_up(self, run: Run) -> None:
         """Forget the jobs of a run that nobody has begun, and end the processes that do one.
 
-        A process that is ended just before it is handed its job is made anew for it: then that one is ended, too.
+        If a process is ended just before it gets its job, a new one is started for the job. So processes are ended until no
+        job of the run is left.
         """
         with self._changed:
             run.given_up = True

@@ -131,7 +131,7 @@ class _Blocks:
         """Mean absolute difference (grey levels) of the block that changes most, and of the whole picture."""
         difference = np.maximum(self._padded, last._padded) - np.minimum(self._padded, last._padded)
         rows, columns = self._pixels.shape
-        # Sixteen bytes have room in 16 bits, and rows are added much faster than columns.
+        # The sum of 16 bytes fits in 16 bits, and rows are added much faster than columns.
         strips = difference.reshape(rows, _BLOCK, -1).sum(axis=1, dtype=np.uint16)
         sums = strips.reshape(rows, columns, _BLOCK).sum(axis=2, dtype=np.int64)
         return float((sums / self._pixels).max()), float(sums.sum() / self._pixels.sum())
