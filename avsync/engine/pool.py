@@ -149,8 +149,8 @@ class Pool:
     def _give_up(self, run: Run) -> None:
         """Forget the jobs of a run that nobody has begun, and end the processes that do one.
 
-        If a process is ended just before it gets its job, a new one is started for the job. So processes are ended until no
-        job of the run is left.
+        If a process is ended just before it gets its job, a new one is started for it. So processes are ended until
+        no job of the run is left.
         """
         with self._changed:
             run.given_up = True
