@@ -1,17 +1,22 @@
 """Detector: a file in, a Verdict out."""
 
+import weakref
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
+import torch
+
+from avsync.beside import WatchBeside
 from avsync.checks.load import load_setup
 from avsync.checks.measure import Keep, Windows, artefacts, measure
 from avsync.errors import CannotJudge, Reason, UsageError
 from avsync.figures import FaceViews, RealScores, draw
 from avsync.file_facts import damage_facts, damage_warnings, header_facts, judging_warnings, speech_facts
-from avsync.recording import Progress, open_recording
+from avsync.recording import Progress, Recording, open_recording
 from avsync.score.calibration import Calibration
 from avsync.score.frames import MOST_PROPOSALS, FrameScores
 from avsync.score.judge import Judged, fuse, judge_check, judge_track, recording_peak, recording_segments, speakers
@@ -23,6 +28,9 @@ Kept = Keep | Literal["figures", "media"]
 
 _KEPT = (*get_args(Keep), "figures", "media")
 _DRAWN: tuple[Keep, ...] = ("lattice", "voice")  # arrays that figures are drawn from
+
+# In shorter files (s) faces are followed in this process: another one takes a second to start.
+_LONG = 20.0
 
 Results = dict[str, dict[int | None, Judged]]  # by check and face; None: the recording as a whole
 
@@ -84,7 +92,7 @@ class Detector:
             device=device,
             baselines=baselines,
         )
-        self._level = level
+        self._level, self._faces = level, faces
         self.model, self.weights_sha256 = self._setup.name, self._setup.weights_sha256
         self.calibration_sha256 = self._setup.calibration_sha256
         self.checks = tuple(check.name for check in self._setup.checks)
@@ -127,6 +135,8 @@ class Detector:
             recording = open_recording(
                 Path(path), audio, trim=self._setup.trim, detector=self._setup.faces, on_progress=on_progress
             )
+            if self._watches_beside(recording):
+                recording.watch = self._beside
             verdict = replace(verdict, sha256=recording.sha256, **header_facts(recording))
         except CannotJudge as refusal:
             return _refused(verdict, dict.fromkeys(self.checks, refusal))
@@ -154,6 +164,19 @@ class Detector:
             figures = draw(recording, verdict, views, drawn, real, _moments(results), media="media" in keep)
             verdict = replace(verdict, figures=figures)
         return verdict
+
+    @cached_property
+    def _beside(self) -> WatchBeside:
+        """A process that follows faces while this one checks them."""
+        beside = WatchBeside(self._faces)
+        weakref.finalize(self, beside.close)
+        return beside
+
+    def _watches_beside(self, recording: Recording) -> bool:
+        """Whether another process shall follow the faces of a recording: it pays off, and there is a core for it."""
+        asked = any("face" in check.needs for check in self._setup.checks)
+        spare = torch.get_num_threads() > 1  # one where several workers share the cores, or OMP_NUM_THREADS says so
+        return asked and spare and recording.info.has_video and recording.info.duration >= _LONG
 
     def _judge_checks(
         self, windows: Windows, refusals: dict[str, CannotJudge], calibration: Calibration | None

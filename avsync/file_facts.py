@@ -46,19 +46,17 @@ def speech_facts(recording: Recording) -> dict[str, Any]:
 
 def damage_facts(recording: Recording) -> dict[str, Any]:
     """Fields of the verdict on what decoding met; none of streams that were not decoded."""
-    facts, sound, pictures = dict[str, Any](), recording.sound.facts, recording.pictures
-    streams = [stream for stream in (sound, pictures) if stream is not None]
+    facts, sound, seen = dict[str, Any](), recording.sound.facts, recording.seen
+    streams = [stream for stream in (sound, seen.stream if seen else None) if stream is not None]
     if streams:
         facts["decode_errors"] = sum(stream.errors + stream.misplaced for stream in streams)
     if sound is not None:
         facts["audio_gap_seconds"] = round(sound.missing, 3)
-    if pictures is not None:
-        facts["video_gap_seconds"] = round(pictures.missing, 3)
-    if recording.watch is not None:
-        rate = recording.watch.shown.rate
-        facts["picture_rate"] = None if rate is None else round(rate, 2)
-        facts["repeated_share"] = round(recording.watch.shown.repeated_share, 4)
-        facts["frozen_seconds"] = round(recording.watch.frozen, 2)
+    if seen is not None:
+        facts["video_gap_seconds"] = round(seen.stream.missing, 3)
+        facts["picture_rate"] = None if seen.rate is None else round(seen.rate, 2)
+        facts["repeated_share"] = round(seen.repeated_share, 4)
+        facts["frozen_seconds"] = round(seen.frozen, 2)
     return facts
 
 

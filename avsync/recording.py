@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from math import ceil, floor
 from pathlib import Path
 from typing import Literal
@@ -11,16 +11,18 @@ import numpy as np
 
 from avsync.clip import SAMPLES, FaceClip, SoundClip
 from avsync.errors import CannotJudge, Reason, unreadable
+from avsync.face import align_faces
 from avsync.face.interface import FaceDetector, load_face_detector
 from avsync.files import content_key, sha256_of
-from avsync.media import FPS, CondensedSound, MediaInfo, Sound, StreamFacts, frames, prefetch
+from avsync.media import FPS, RATE, AudioReader, CondensedSound, MediaInfo, Sound, StreamFacts
 from avsync.media.probe import probe
 from avsync.progress import Stage
 from avsync.speech import SpeechActivity, Trim, speech_activity
-from avsync.watch import FaceWatch
+from avsync.watch import FollowedFace, OnSecond, Seen, Stretch, watch
 
 Need = Literal["face", "speech"]  # what a check looks at
 Progress = Callable[[Stage, float, float], None]
+Watch = Callable[[Stretch, Seen, OnSecond], Iterator[FollowedFace]]
 
 # Long files are read in clips of at most this length, so that memory does not grow with them.
 CLIP_SECONDS = 30
@@ -47,20 +49,20 @@ class Recording:
         trim: what silence is left out.
         faces: finds faces and landmarks.
         sound: the decoded sound; short sounds are decoded once.
+        watch: follows the faces of a stretch, `avsync.watch.watch` with `faces`, or the same in another process.
         warnings: damage met while decoding, a line each.
-        pictures: what the last pass over the pictures met; None before it.
-        watch: what was watched in that pass; None before it.
+        seen: what the last pass over the pictures met; None before it.
     """
 
     def __init__(
         self, info: MediaInfo, audio: Path | None, trim: Trim, faces: FaceDetector, on_progress: Progress | None
     ) -> None:
         self.path, self.info, self.audio, self.trim, self.faces = info.path, info, audio, trim, faces
+        self.watch: Watch = partial(watch, faces)
         self._on_progress = on_progress
         self.warnings: list[str] = []
         self.sound = Sound(audio or info.path, self.warnings)
-        self.pictures: StreamFacts | None = None
-        self.watch: FaceWatch | None = None
+        self.seen: Seen | None = None
 
     @cached_property
     def sha256(self) -> str:
@@ -179,25 +181,27 @@ class Recording:
         Raises:
             CannotJudge: `low_frame_rate`, `damaged`.
         """
-        self._refuse_damage(self.pictures)
-        if self.watch is None:
-            return
-        rate, moving = self.watch.shown.rate, self.watch.shown.moving_share
+        seen = self.seen or Seen()
+        self._refuse_damage(seen.stream)
+        rate, moving = seen.rate, seen.moving_share
         if rate is not None and rate < MIN_PICTURE_RATE:
             needed = f"at least {MIN_PICTURE_RATE:g} are needed"
             raise CannotJudge(Reason.LOW_FRAME_RATE, f"the picture changes {rate:.1f} times per second; {needed}")
-        if self.watch.frozen and self.watch.tracks and not found:
-            still = f"the picture stands still for {self.watch.frozen:.1f} s while somebody speaks"
+        if seen.frozen and seen.tracks and not found:
+            still = f"the picture stands still for {seen.frozen:.1f} s while somebody speaks"
             raise CannotJudge(Reason.LOW_FRAME_RATE, still)
         if found and moving is not None and moving < MIN_MOVING:
             raise CannotJudge(Reason.LOW_FRAME_RATE, "the picture hardly ever moves while somebody speaks")
 
     def _all_faces(self, seconds: int, whole: bool) -> Iterator[FaceClip]:
         start, stop = (0.0, float("inf")) if whole else (self.activity.start, self.activity.stop)
-        self.pictures = StreamFacts()
-        self.watch = FaceWatch(self.faces, self.sound.reader(), self.activity)
-        shown = prefetch(frames(self.path, start, stop, self.warnings, self.pictures))
-        return self.watch.clips(shown, seconds * FPS, lambda time: self.tell("faces", time))
+        self.seen, reader = Seen(), self.sound.reader()
+        stretch = Stretch(self.path, start, stop, seconds * FPS)
+        try:
+            for face in self.watch(stretch, self.seen, lambda time: self.tell("faces", time)):
+                yield _heard(face, reader, self.activity)
+        finally:
+            self.warnings += self.seen.warnings
 
     def tell(self, stage: Stage, time: float) -> None:
         """Tell how far (s) a stage is, to whoever asked for it."""
@@ -226,6 +230,21 @@ def open_recording(
         CannotJudge: `unreadable`.
     """
     return Recording(probe(path), audio, trim, detector or load_face_detector(), on_progress)
+
+
+def _heard(face: FollowedFace, sound: AudioReader, activity: SpeechActivity) -> FaceClip:
+    """A face with the sound of its frames."""
+    first, count = round(face.start * RATE), len(face.patches)
+    return FaceClip(
+        track=face.track,
+        start=face.start,
+        patches=face.patches,
+        points=face.points,
+        squares=face.squares,
+        alignment=align_faces(face.points),
+        waveform=sound.read(first, first + count * SAMPLES),
+        speech_share=activity.on_frames(face.start, count),
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -11,6 +11,7 @@ The clip it makes is kept in the system's folder for temporary files, for the ne
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ def main() -> None:
         "Start": _start(options.runs),
         f"Scoring a clip of {options.height} lines": _scoring(clip, options, measured[_AVSYNC]),
         "Beside decoding alone" + (" and the baseline" if options.baseline else ""): _ratios(measured),
-        "Where the time goes": _stages(clip, options.weights),
+        "Where the time goes, one stage after another": _stages(clip, options.weights),
     }
     print(to_markdown(tables))
 
@@ -135,8 +136,10 @@ def _row(duration: float, measured: list[Measured]) -> Row:
 
 
 def _stages(clip: Path, weights: Path | None) -> list[Row]:
+    """What each stage takes with one thread, so that faces are followed in the process that is profiled."""
     command = [sys.executable, str(_HERE / "stages.py"), str(time()), str(clip), *([str(weights)] if weights else [])]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=alone).stdout
     seconds = json.loads(output)
     total = sum(seconds.values())
     return [{"stage": name, "seconds": spent, "%": round(100 * spent / total)} for name, spent in seconds.items()]

@@ -289,6 +289,14 @@ class TestLimits:
             held.write(b"x" * len(held))
             assert memory_of(os.getpid()) - before > 40_000_000
 
+    def test_what_a_process_has_started_counts_as_its_own(self):
+        program = "held = bytearray(50_000_000); print(flush=True); input()"
+        before = memory_of(os.getpid())
+        with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+            child.stdout.readline()
+            assert memory_of(os.getpid()) - before > 40_000_000
+            child.communicate(b"\n")
+
     def test_the_memory_of_no_process_is_unknown(self):
         assert memory_of(2**30) is None
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import uniform_filter1d
 
 from avsync.face.boxes import Box
 from avsync.face.landmarks import LIPS, MOUTH_ALIGNMENT_POINTS
@@ -96,6 +95,8 @@ def align_faces(points: NDArray[np.float32]) -> Alignment:
     Args:
         points: float32 [T, 68, 2], landmarks in patch pixels.
     """
+    from scipy.ndimage import uniform_filter1d  # takes as long to import as everything else that follows faces
+
     smooth = uniform_filter1d(points.astype(np.float64), min(_SMOOTH, len(points)), axis=0, mode="nearest")
     turn, shift = similarity(smooth[:, MOUTH_ALIGNMENT_POINTS], ALIGNED_AT)
     return Alignment(turn, shift, as_complex(smooth[:, LIPS]).mean(axis=1, keepdims=True))

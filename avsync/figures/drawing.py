@@ -60,7 +60,7 @@ def draw(
         media: whether to make a small copy of the recording.
     """
     activity = recording.known_activity
-    width, height = recording.watch.size if recording.watch else (0, 0)
+    width, height = recording.seen.size if recording.seen else (0, 0)
     return Figures(
         width=width,
         height=height,

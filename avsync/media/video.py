@@ -25,7 +25,7 @@ MAX_SIDE = 1280
 # A picture stands for the time up to the next one, but no longer than this (s): after that, nobody saw what happened.
 MAX_HELD = 1.0
 _STEP = 1.0 / FPS
-_PREFETCHED = 32  # frames, 30 MB at 720 lines: more than wait for their faces at a time (`FaceWatch`)
+_PREFETCHED = 32  # frames, 30 MB at 720 lines: more than wait for their faces at a time (avsync/watch.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def frames(
 
 
 def prefetch(frames: Iterator[Frame]) -> Iterator[Frame]:
-    """Yield the same frames, decoding up to eight of them ahead in a thread while the caller looks for faces."""
+    """Yield the same frames, decoding some of them ahead in a thread while the caller looks for faces."""
     with ThreadPoolExecutor(1) as pool:
         waiting = deque(pool.submit(next, frames, None) for _ in range(_PREFETCHED))
         while (frame := waiting.popleft().result()) is not None:
