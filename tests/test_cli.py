@@ -136,7 +136,7 @@ class TestScore:
     def test_a_sound_file_is_told_which_checks_could_not_be_asked(self, clips):
         (clips / "voice.wav").write_bytes(b"?")
         result = run("score", "voice.wav")
-        line = "voice.wav: cannot judge — no_video: the file has no moving picture (not asked: lips, face)"
+        line = "voice.wav: cannot judge — no_video: the file has no moving picture (no answer: lips, face)"
         assert (result.stdout, result.exit_code) == (f"{line}\n", 1)
 
     def test_a_folder_without_videos_says_so_once(self, clips):

@@ -87,7 +87,7 @@ class TestSections:
             voice[1] == "It means: the voice sounds unlike recorded speech, most between 0.4 and 1.2 s around 5.1 kHz."
         )
 
-    def test_a_check_that_was_not_asked_says_why(self):
+    def test_a_check_without_an_answer_says_why(self):
         told = sections(verdicts.of_sound())["lips: Do these lips and this speech go together?"]
         assert told == ["Not asked: the file has no moving picture (no_video)."]
 

@@ -321,7 +321,7 @@ class TestACheckOfSound:
         assert verdict.verdict == "suspicious"
         terminal, plain, (row,), page = reported(verdict, capsys)
         assert "the pitch look unusual" in terminal
-        assert "lips, face: not asked, no_video" in terminal
+        assert "lips, face: no answer, no_video" in terminal
         assert plain["checks"]["lips"]["reason"] == "no_video"
         assert float(row["check_pitch_p_value"]) == verdict.p_value
         assert row["check_lips_reason"] == "no_video"

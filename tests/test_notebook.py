@@ -52,8 +52,8 @@ class TestHtml:
         labels = [value for name, value in Page(verdicts.suspicious()._repr_html_()).attributes if name == "title"]
         assert labels == ["face 0, 0.2–7.9 s; suspicious: 2.7–5.3 s"]
 
-    def test_a_check_that_was_not_asked_says_why(self):
-        assert "lips, face: not asked, no_video: the file has no moving picture." in verdicts.of_sound()._repr_html_()
+    def test_a_check_without_an_answer_says_why(self):
+        assert "lips, face: no answer, no_video: the file has no moving picture." in verdicts.of_sound()._repr_html_()
 
     def test_a_refused_file_has_no_table(self):
         assert "table" not in Page(verdicts.refused()._repr_html_()).tags

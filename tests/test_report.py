@@ -28,7 +28,7 @@ from avsync.report import (
 )
 from avsync.report.advice import next_steps
 from avsync.report.json import DOCS
-from avsync.report.wording import finding, lag, not_asked, percent, span
+from avsync.report.wording import finding, lag, percent, span, unanswered
 from avsync.score.verdict import (
     CheckResult,
     CheckScore,
@@ -175,24 +175,24 @@ class TestWords:
             "clip.mp4: measured — face 0 (0.2–7.9 s): speechforensics 0.312; the sound comes 40 ms after the lips"
         )
 
-    def test_cannot_judge_says_which_checks_were_not_asked(self):
+    def test_cannot_judge_says_which_checks_have_no_answer(self):
         assert verdict_line(REFUSED) == (
-            "clip.mp4: cannot judge — no_face: no face in any frame (not asked: lips, face)"
+            "clip.mp4: cannot judge — no_face: no face in any frame (no answer: lips, face)"
         )
-        assert not_asked(REFUSED) == []
+        assert unanswered(REFUSED) == []
 
     def test_an_unreadable_file_needs_no_list_of_checks(self):
         check = CheckResult(reason=UNREADABLE.reason, detail=UNREADABLE.detail)
         for verdict in (UNREADABLE, replace(UNREADABLE, checks={"lips": check})):
             assert verdict_line(verdict) == "clip.mp4: cannot judge — unreadable: no such file"
-            assert not_asked(verdict) == []
+            assert unanswered(verdict) == []
 
     def test_checks_with_the_same_reason_share_a_line(self):
-        assert not_asked(VOICE) == ["lips, face: not asked, no_video: the file has no moving picture"]
+        assert unanswered(VOICE) == ["lips, face: no answer, no_video: the file has no moving picture"]
         mixed = replace(VOICE, checks={**VOICE.checks, "face": REFUSED.checks["face"]})
-        assert not_asked(mixed) == [
-            "lips: not asked, no_video: the file has no moving picture",
-            "face: not asked, no_face: no face in any frame",
+        assert unanswered(mixed) == [
+            "lips: no answer, no_video: the file has no moving picture",
+            "face: no answer, no_face: no face in any frame",
         ]
 
     def test_a_check_of_the_recording_as_a_whole_has_no_face_and_no_lag(self):
@@ -329,10 +329,10 @@ class TestTerminal:
         assert "speechforensics 0.312" in text
         assert "p lips" not in text
 
-    def test_checks_that_were_not_asked_and_warnings_follow_the_line(self):
+    def test_checks_without_an_answer_and_warnings_follow_the_line(self):
         text = printed(print_verdict, replace(VOICE, warnings=["the file is cut off"]))
         assert text.splitlines()[1:] == [
-            "  lips, face: not asked, no_video: the file has no moving picture",
+            "  lips, face: no answer, no_video: the file has no moving picture",
             "  warning: the file is cut off",
         ]
 
@@ -415,7 +415,7 @@ class TestCsv:
         }
         assert {name: row[name] for name in expected} == expected
 
-    def test_a_check_that_was_not_asked_has_its_reason(self):
+    def test_a_check_without_an_answer_has_its_reason(self):
         (row,) = rows([VOICE])
         assert (row["check_lips_p_value"], row["check_lips_reason"]) == ("", "no_video")
         assert (row["check_hum_p_value"], row["reading_pitch_value"]) == ("0.02", "1.5")
@@ -471,7 +471,7 @@ class TestHtml:
         words = " ".join(Page(to_html(ALL)).words.split())
         assert "6 files: 1 consistent, 2 suspicious, 1 measured, 2 cannot judge." in words
         assert sentence(SUSPICIOUS) in words
-        assert "lips, face: not asked, no_video: the file has no moving picture." in words
+        assert "lips, face: no answer, no_video: the file has no moving picture." in words
         assert "not the probability that the recording is fake" in words
         assert "Limits" in words
 

@@ -78,7 +78,7 @@ def test_score_of_a_sound_file_says_which_checks_could_not_be_asked(tmp_path):
         file.writeframes((np.clip(speak(3.0, 0).waveform, -1, 1) * 32767).astype("<i2").tobytes())
     result = run("score", tmp_path / "voice.wav", "--checks", "lips,face")
     assert result.exit_code == 1
-    assert "cannot judge — no_video: the file has no moving picture (not asked: lips, face)" in result.stdout
+    assert "cannot judge — no_video: the file has no moving picture (no answer: lips, face)" in result.stdout
 
 
 def test_extract_then_score_with_the_features(clips, tmp_path):

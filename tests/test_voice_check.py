@@ -409,7 +409,7 @@ class TestReports:
         print_verdict(verdict)
         said = capsys.readouterr().out
         assert "the voice sounds unlike recorded speech, most between " in said
-        assert "lips, face: not asked, no_video: the file has no moving picture" in said
+        assert "lips, face: no answer, no_video: the file has no moving picture" in said
 
 
 class TestModels:

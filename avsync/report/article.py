@@ -8,7 +8,7 @@ from avsync.report.advice import next_steps
 from avsync.report.charts import histogram, lag_curve
 from avsync.report.lanes import length_of, strips, timeline
 from avsync.report.subjects import Subject, check_names, subjects
-from avsync.report.wording import LABELS, finding, not_asked, p_cells, percent, question, sentence, span, subject_cells
+from avsync.report.wording import LABELS, finding, p_cells, percent, question, sentence, span, subject_cells, unanswered
 from avsync.score.figures import FaceFigures, Figures
 from avsync.score.verdict import CheckResult, Verdict
 from avsync.text import printable
@@ -31,7 +31,7 @@ def article(verdict: Verdict, address: str | None, *, headed: bool) -> str:
     parts = [
         f"<h2>{text(verdict.path)}</h2>\n{badge(verdict)}" if headed else "",
         f'<p class="sentence">{text(sentence(verdict))}.</p>',
-        *(f"<p>{text(line)}.</p>" for line in not_asked(verdict)),
+        *(f"<p>{text(line)}.</p>" for line in unanswered(verdict)),
         *(f"<p><b>Warning:</b> {text(warning)}.</p>" for warning in verdict.warnings),
         _look(verdict, figures, address),
         _timeline(verdict, figures) if shown else "",

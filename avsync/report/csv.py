@@ -28,7 +28,7 @@ of the face, with "track_" before a name that the file has too, such as track_p_
 standout, "start-end" in seconds of the stretch that stands out most, with standout_check and standout_p_value;
 box_left, box_top, box_right, box_bottom; segments, those of the face, "start-end" in seconds joined with "; ";
 recording_segments, those of checks of the recording as a whole, such as the voice; for each check
-check_<name>_anomaly_score, check_<name>_p_value and check_<name>_reason (why it was not asked); for each reading
+check_<name>_anomaly_score, check_<name>_p_value and check_<name>_reason (why it has no answer); for each reading
 reading_<name>_value, reading_<name>_percentile and reading_<name>_p_value. Windows are in the JSON document only.
 Text that a spreadsheet would take for a formula begins with an apostrophe.
 """

@@ -58,7 +58,7 @@ verdicts[]                  one for each file, in the order they were scored
   length_difference         by how many seconds the sound ends after the pictures, negative: before; null if the headers
                             do not tell
   checks                    by name, every check of the file
-    anomaly_score           of the decisive face, or of the recording as a whole; null if the check was not asked
+    anomaly_score           of the decisive face, or of the recording as a whole; null if the check has no answer
     p_value                 the same for the p-value; null without calibration
     readings                the same for the readings, by name
       value                 the reading itself
@@ -82,8 +82,8 @@ verdicts[]                  one for each file, in the order they were scored
       start, end            in seconds
       frequency             the middle of the band, in Hz
     people                  of how many people there are real windows of this length; null without calibration
-    reason                  why the check was not asked, as the reason of the file; null if it was asked
-    detail                  the reason in words; empty if it was asked
+    reason                  why the check has no answer, as the reason of the file; null if it has one
+    detail                  the reason in words; empty if there is none
   tracks[]                  one for each face that was judged
     track                   its number
     start, end              when it is seen, in seconds

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from avsync.report.lanes import length_of
 from avsync.report.subjects import Subject, check_names, rows
-from avsync.report.wording import LABELS, not_asked, p_cells, sentence, span, spans, subject_cells, values
+from avsync.report.wording import LABELS, p_cells, sentence, span, spans, subject_cells, unanswered, values
 from avsync.score.verdict import Verdict
 from avsync.text import printable
 
@@ -30,7 +30,7 @@ def to_fragment(verdict: Verdict) -> str:
         f'<span style="background:{_TINTS[verdict.verdict]};border-radius:.3em;padding:.1em .5em">'
         f"{_SIGNS[verdict.verdict]} {LABELS[verdict.verdict]}</span>"
     )
-    notes = (*not_asked(verdict), *(f"Warning: {warning}" for warning in verdict.warnings))
+    notes = (*unanswered(verdict), *(f"Warning: {warning}" for warning in verdict.warnings))
     parts = [
         f"<div><b>{_text(Path(verdict.path).name)}</b> {badge}</div>",
         f"<div>{_text(sentence(verdict))}.</div>",

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from avsync.report.subjects import Subject, check_names, rows
-from avsync.report.wording import LABELS, details, not_asked, p_cells, sentence, spans, subject_cells, values
+from avsync.report.wording import LABELS, details, p_cells, sentence, spans, subject_cells, unanswered, values
 from avsync.score.verdict import Verdict
 from avsync.text import printable
 
@@ -29,13 +29,13 @@ _GAP = 2  # spaces between two values in a line of a block
 def print_verdict(verdict: Verdict, file: TextIO | None = None) -> None:
     """Print the verdict in one line, to standard output or to `file`.
 
-    Checks that were not asked, and warnings, follow with a line each.
+    Checks that have no answer, and warnings, follow with a line each.
     """
     console = Console(file=file)
     # Text, not str: a file name is never markup.
     line = Text.assemble(f"{printable(verdict.path)}: ", _label(verdict), f" — {sentence(verdict)}")
     console.print(line, soft_wrap=True)
-    for note in (*not_asked(verdict), *(f"warning: {printable(warning)}" for warning in verdict.warnings)):
+    for note in (*unanswered(verdict), *(f"warning: {printable(warning)}" for warning in verdict.warnings)):
         console.print(Text(f"  {note}"), soft_wrap=True)
     console.file.flush()
 

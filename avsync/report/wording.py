@@ -31,14 +31,14 @@ def sentence(verdict: Verdict) -> str:
     return f"{decisive.name} ({span(decisive.start, decisive.end)}): " + "; ".join(_parts(verdict, decisive))
 
 
-def not_asked(verdict: Verdict) -> list[str]:
-    """Return a line for the checks that could not be asked: "lips, face: not asked, no_audio: the file has no sound".
+def unanswered(verdict: Verdict) -> list[str]:
+    """Return a line for the checks that have no answer: "lips, face: no answer, no_audio: the file has no sound".
 
     Checks with the same reason share a line. The sentence of a refused file already names those with its own reason.
     """
     return [
-        f"{', '.join(names)}: not asked, {reason}"
-        for reason, names in _unasked(verdict).items()
+        f"{', '.join(names)}: no answer, {reason}"
+        for reason, names in _unanswered(verdict).items()
         if verdict.verdict != "cannot_judge" or reason != _reason(verdict.reason, verdict.detail)
     ]
 
@@ -109,7 +109,7 @@ def subject_cells(subject: Subject, *, marked: bool) -> tuple[str, str, str, str
 
 
 def p_cells(verdict: Verdict, subject: Subject, names: Sequence[str]) -> list[str]:
-    """Return the p-value of each of these checks and of all together; a dash for what was not asked.
+    """Return the p-value of each of these checks and of all together; a dash for what has no answer.
 
     The last of the face that decides is that of the verdict: the one to compare with the level.
     """
@@ -191,14 +191,14 @@ def _most_anomalous(subject: Subject) -> str:
 
 def _refusal(verdict: Verdict) -> str:
     reason = _reason(verdict.reason, verdict.detail)
-    names = _unasked(verdict).get(reason)
-    if names is None or verdict.reason is Reason.UNREADABLE:  # then it is plain that nothing was asked
+    names = _unanswered(verdict).get(reason)
+    if names is None or verdict.reason is Reason.UNREADABLE:  # then it is plain that none has an answer
         return reason
-    return f"{reason} (not asked: {', '.join(names)})"
+    return f"{reason} (no answer: {', '.join(names)})"
 
 
-def _unasked(verdict: Verdict) -> dict[str, list[str]]:
-    """Return the names of the checks that were not asked, by reason."""
+def _unanswered(verdict: Verdict) -> dict[str, list[str]]:
+    """Return the names of the checks that have no answer, by reason."""
     found: dict[str, list[str]] = {}
     for name, check in verdict.checks.items():
         if check.reason is not None:
