@@ -55,8 +55,9 @@ class IsolatedDetector:
     Args:
         jobs: how many workers judge side by side; each loads the model.
         timeout: seconds that a file may take; None: 60 s and 5 s for each second of its length.
-        max_memory: megabytes that a worker may hold. The parent looks ten times per second, so for a moment it can be
-            more. Where it cannot look (only Linux shows it), the worker looks itself; on Windows nobody does.
+        max_memory: megabytes that a worker may hold, with the processes that it starts. The parent looks ten times per
+            second, so for a moment it can be more. Where it cannot look (only Linux shows it), the worker looks itself;
+            on Windows nobody does.
         engine: where the workers are, `avsync.engine.open_engine`.
         options: those of `Detector`.
 
