@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsync.engine import LIMITS, LOCAL, Answer, Arrays, End, Held, InternalError, Job, Pool, Run, Task, Telling
-from avsync.face import PATCH_SIDE, load_face_detector
+from avsync.face import PATCH_SIDE
+from avsync.face.interface import Imported
 from avsync.media import StreamFacts
 from avsync.watch import FollowedFace, OnSecond, Seen, Stretch, watch
 
@@ -26,10 +27,10 @@ class WatchBeside:
     """`avsync.watch.watch` in a process that serves one file after another. It starts at once.
 
     Args:
-        faces: name of the face detector (`avsync.face.interface`).
+        faces: makes the face detector there.
     """
 
-    def __init__(self, faces: str) -> None:
+    def __init__(self, faces: Imported) -> None:
         self._pool = Pool(LOCAL, Task(partial(_Watching, faces), LIMITS, _read), 1, at_once=True)
 
     def __call__(self, stretch: Stretch, seen: Seen, on_second: OnSecond) -> Iterator[FollowedFace]:
@@ -63,9 +64,9 @@ class WatchBeside:
 class _Watching:
     """The work of the process."""
 
-    def __init__(self, faces: str) -> None:
-        self._detector = load_face_detector(faces)
-        self._detector.landmarks(np.zeros((1, PATCH_SIDE, PATCH_SIDE), np.uint8))  # load what it loads when it must
+    def __init__(self, faces: Imported) -> None:
+        self._detector = faces()
+        self._detector.landmarks(np.zeros((1, PATCH_SIDE, PATCH_SIDE), np.uint8))  # loads what it loads on first use
 
     def __call__(self, stretch: Stretch, tell: Telling) -> Iterator[Answer]:
         tell.length_of(str(stretch.path))

@@ -4,7 +4,6 @@ import weakref
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -14,6 +13,7 @@ from avsync.beside import WatchBeside
 from avsync.checks.load import load_setup
 from avsync.checks.measure import Keep, Windows, artefacts, measure
 from avsync.errors import CannotJudge, Reason, UsageError
+from avsync.face.interface import FACE_DETECTORS, Imported
 from avsync.figures import FaceViews, RealScores, draw
 from avsync.file_facts import damage_facts, damage_warnings, header_facts, judging_warnings, speech_facts
 from avsync.recording import Progress, Recording, open_recording
@@ -92,7 +92,8 @@ class Detector:
             device=device,
             baselines=baselines,
         )
-        self._level, self._faces = level, faces
+        self._level, self._faces = level, FACE_DETECTORS[faces]
+        self._beside: WatchBeside | None = None
         self.model, self.weights_sha256 = self._setup.name, self._setup.weights_sha256
         self.calibration_sha256 = self._setup.calibration_sha256
         self.checks = tuple(check.name for check in self._setup.checks)
@@ -135,8 +136,7 @@ class Detector:
             recording = open_recording(
                 Path(path), audio, trim=self._setup.trim, detector=self._setup.faces, on_progress=on_progress
             )
-            if self._watches_beside(recording):
-                recording.watch = self._beside
+            self._watch_beside(recording)
             verdict = replace(verdict, sha256=recording.sha256, **header_facts(recording))
         except CannotJudge as refusal:
             return _refused(verdict, dict.fromkeys(self.checks, refusal))
@@ -165,18 +165,18 @@ class Detector:
             verdict = replace(verdict, figures=figures)
         return verdict
 
-    @cached_property
-    def _beside(self) -> WatchBeside:
-        """A process that follows faces while this one checks them."""
-        beside = WatchBeside(self._faces)
-        weakref.finalize(self, beside.close)
-        return beside
-
-    def _watches_beside(self, recording: Recording) -> bool:
-        """Whether another process shall follow the faces of a recording: it pays off, and there is a core for it."""
+    def _watch_beside(self, recording: Recording) -> None:
+        """Let another process follow the faces of a recording, if it can, if it pays off, and if a core is free."""
         asked = any("face" in check.needs for check in self._setup.checks)
-        spare = torch.get_num_threads() > 1  # one where several workers share the cores, or OMP_NUM_THREADS says so
-        return asked and spare and recording.info.has_video and recording.info.duration >= _LONG
+        long = recording.info.has_video and recording.info.duration >= _LONG
+        free = torch.get_num_threads() > 1  # there is one thread where several workers share the cores
+        # A script may have registered a face detector that only it can make.
+        if not (asked and long and free and isinstance(self._faces, Imported)):
+            return
+        if self._beside is None:
+            self._beside = WatchBeside(self._faces)
+            weakref.finalize(self, self._beside.close)
+        recording.watch = self._beside
 
     def _judge_checks(
         self, windows: Windows, refusals: dict[str, CannotJudge], calibration: Calibration | None

@@ -14,7 +14,7 @@ from avsync.beside import WatchBeside
 from avsync.detector import Detector
 from avsync.engine.interface import InternalError
 from avsync.errors import CannotJudge, Reason
-from avsync.face import load_face_detector
+from avsync.face import FACE_DETECTORS, load_face_detector
 from avsync.isolation import IsolatedDetector
 from avsync.watch import Seen, Stretch, watch
 
@@ -30,7 +30,7 @@ def path(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def beside():
-    made = WatchBeside("dlib")
+    made = WatchBeside(FACE_DETECTORS["dlib"])
     yield made
     made.close()
 
@@ -96,7 +96,7 @@ class TestThePass:
         assert len(list(beside(everything(path), Seen(), lambda time: None))) == whole
 
     def test_a_process_that_dies_is_a_refusal_and_is_replaced(self, path):
-        before, mortal = started(), WatchBeside("dlib")
+        before, mortal = started(), WatchBeside(FACE_DETECTORS["dlib"])
         part = mortal(everything(path, 1), Seen(), lambda time: None)
         next(part)
         (pid,) = started() - before
