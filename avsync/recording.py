@@ -181,7 +181,8 @@ class Recording:
         Raises:
             CannotJudge: `low_frame_rate`, `damaged`.
         """
-        seen = self.seen or Seen()
+        seen = self.seen
+        assert seen is not None  # after a pass
         self._refuse_damage(seen.stream)
         rate, moving = seen.rate, seen.moving_share
         if rate is not None and rate < MIN_PICTURE_RATE:
