@@ -66,7 +66,9 @@ class _Watching:
 
     def __init__(self, faces: Imported) -> None:
         self._detector = faces()
-        self._detector.landmarks(np.zeros((1, PATCH_SIDE, PATCH_SIDE), np.uint8))  # loads what it loads on first use
+        nothing = np.zeros((1, PATCH_SIDE, PATCH_SIDE), np.uint8)
+        self._detector.find(nothing[0])  # loads what it loads on first use
+        self._detector.landmarks(nothing)
 
     def __call__(self, stretch: Stretch, tell: Telling) -> Iterator[Answer]:
         tell.length_of(str(stretch.path))
