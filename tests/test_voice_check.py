@@ -139,7 +139,7 @@ class TestSoundClips:
         np.testing.assert_array_equal(part.speech_share, clip.speech_share[20:45])
 
     def test_of_a_video_decode_no_pictures(self, video_file, monkeypatch):
-        monkeypatch.setattr("avsync.recording.frames", lambda *_: pytest.fail("pictures were decoded"))
+        monkeypatch.setattr("avsync.watch.frames", lambda *_: pytest.fail("pictures were decoded"))
         (clip,) = open_recording(video_file).sound_clips()
         assert len(clip) > 2 * FPS
 
