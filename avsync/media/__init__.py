@@ -6,11 +6,12 @@ from avsync.media.headers import AudioHeader, Headers, VideoHeader, read_headers
 from avsync.media.probe import MediaInfo
 from avsync.media.shown import ShownPictures
 from avsync.media.video import FPS, Frame, frames, prefetch
-from avsync.media.write import write_clip
+from avsync.media.write import REPEATABLE_X264, write_clip
 
 __all__ = [
     "FPS",
     "RATE",
+    "REPEATABLE_X264",
     "AudioHeader",
     "AudioReader",
     "CondensedSound",

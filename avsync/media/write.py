@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 
 from avsync.files import unfinished
 
+# Options of libx264 with which the same pictures always give the same bytes: with one thread, since results depend on
+# how many there are, and without its macroblock tree, which with AVX-512 differs from run to run (measured with the
+# x264 of PyAV 18.1).
+REPEATABLE_X264 = {"threads": "1", "x264-params": "mbtree=0"}
+
 
 def write_clip(
     path: Path,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from avsync.media import FPS
+from avsync.media import FPS, REPEATABLE_X264
 
 Pictures = NDArray[np.uint8]
 Effect = Callable[[Pictures], Pictures]
@@ -28,9 +28,9 @@ _CODECS: tuple[tuple[str, tuple[int, int], tuple[str, ...]], ...] = (
     ("libx264", (17, 35), ("ultrafast", "veryfast", "medium")),
     ("libx265", (18, 36), ("ultrafast", "fast")),
 )
-# One thread, since results depend on how many there are. x265 writes to the terminal by itself.
-_ONE_THREAD = {
-    "libx264": {"threads": "1"},
+# Results must not depend on how many threads there are. x265 writes to the terminal by itself.
+_REPEATABLE = {
+    "libx264": REPEATABLE_X264,
     "libx265": {"x265-params": "log-level=none:pools=none:frame-threads=1"},
 }
 _LEAST = 64  # pixels; x265 crashes on some smaller pictures (48 pixels, measured with that of PyAV 18.1)
@@ -141,7 +141,7 @@ def encoded(pictures: Pictures, codec: str, crf: int, speed: str) -> Pictures:
     # Codecs halve the colours: sides are even.
     below, right = (max(_LEAST, side + side % 2) - side for side in (height, width))
     padded = np.pad(pictures, ((0, 0), (0, below), (0, right), (0, 0)), mode="edge")
-    return _decoded(_encoded(padded, codec, {"crf": str(crf), "preset": speed} | _ONE_THREAD[codec]))[
+    return _decoded(_encoded(padded, codec, {"crf": str(crf), "preset": speed} | _REPEATABLE[codec]))[
         :, :height, :width
     ]
 

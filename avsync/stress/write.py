@@ -9,14 +9,13 @@ from av.video.stream import VideoStream
 
 from avsync.errors import CannotJudge, Reason
 from avsync.files import unfinished
-from avsync.media import FPS
+from avsync.media import FPS, REPEATABLE_X264
 from avsync.media.probe import audio_stream, open_media
 from avsync.media.remux import copied_ending, copy_streams
 from avsync.stress.measures import Pictures
 
-# As a careful editor would, and as `avsync evaluate --robustness` does. With one thread the same pictures give the same
-# bytes on every machine.
-_ENCODER = {"crf": "20", "threads": "1"}
+# As a careful editor would, and as `avsync evaluate --robustness` does.
+_ENCODER = {"crf": "20", **REPEATABLE_X264}
 _FORMATS = {".mp4": "mp4", ".mkv": "matroska"}
 
 
