@@ -161,7 +161,7 @@ class Queue:
             return
         except Exception as error:
             if not isinstance(error, AvsyncError):
-                self.reports.append(getattr(error, "report", None) or report(error))
+                self.reports.append(report(error))
             words = str(error) if isinstance(error, AvsyncError) else "an error in avsync"
             self._change(item, state="failed", error=words, finished=time.time())
         else:

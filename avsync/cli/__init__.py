@@ -72,7 +72,7 @@ def main() -> None:
     except Exception as error:
         from avsync.engine.traces import report
 
-        tell(getattr(error, "report", None) or report(error))
+        tell(report(error))
         sys.exit(INTERNAL)
 
 

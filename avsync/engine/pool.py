@@ -84,9 +84,11 @@ class Pool:
         for thread in self._threads:
             thread.start()
 
-    def map(self, jobs: Iterable[Job], *, room: int | None = None) -> Generator[Result | End, None, None]:
+    def map(
+        self, jobs: Iterable[Job], *, room: int | None = None, on_wait: Callable[[Run], None] | None = None
+    ) -> Generator[Result | End, None, None]:
         """Yield the results of jobs as they come, those of one job in their order, and its end; as `run`."""
-        return self.run(partial(next, iter(jobs), None), room=room)
+        return self.run(partial(next, iter(jobs), None), room=room, on_wait=on_wait)
 
     def run(
         self,

@@ -4,6 +4,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from traceback import walk_tb
 
+from avsync.engine.interface import InternalError
+
 _PACKAGES = ("avsync", "torch", "av", "numpy", "dlib-bin")
 
 
@@ -11,8 +13,10 @@ def report(error: BaseException) -> str:
     """Return where an error was raised, and the versions of what it was raised in.
 
     Messages of errors, paths of files, the environment and the values of variables are left out: they may name a person
-    or a recording.
+    or a recording. Of an error in a worker, it is the report that the worker made.
     """
+    if isinstance(error, InternalError):
+        return error.report
     lines = ["avsync: internal error", f"python {platform.python_version()}, {platform.system()} {platform.machine()}"]
     lines += [f"{name} {_version(name)}" for name in _PACKAGES]
     cause: BaseException | None = error

@@ -18,7 +18,7 @@ from threading import Thread
 from time import monotonic, sleep
 from typing import IO, TYPE_CHECKING, Any
 
-from avsync.engine.interface import Arrays, InternalError, Work
+from avsync.engine.interface import Arrays, Work
 from avsync.engine.memory import memory_of
 from avsync.engine.traces import report
 from avsync.engine.wire import Ended, read_order, write_answer
@@ -102,8 +102,6 @@ def _do(work: Work, content: bytes, beside: "Arrays | None", up: _Up) -> None:
         up.send({"refused": refusal.reason, "detail": refusal.detail})
     except MemoryError:
         up.send({"full": True})
-    except InternalError as error:  # of a worker of this one
-        up.send({"crashed": "InternalError", "report": error.report})
     except Exception as error:
         if type(error).__name__ == "OutOfMemoryError":  # of torch, on a GPU
             up.send({"full": True})
