@@ -45,8 +45,7 @@ class WatchBeside:
             for _, seconds, _ in run.reading.copy().values():
                 on_second(seconds)
 
-        jobs = iter([Job(stretch, str(stretch.path))])
-        with closing(self._pool.run(partial(next, jobs, None), room=_ROOM, on_wait=tell)) as events:
+        with closing(self._pool.map([Job(stretch, str(stretch.path))], room=_ROOM, on_wait=tell)) as events:
             for event in events:
                 if isinstance(event, End):
                     _raise(event)

@@ -159,7 +159,7 @@ class IsolatedDetector:
                     on_progress(place, *now)
 
         verdicts: dict[int, Verdict] = {}
-        for event in self._pool.run(partial(next, jobs, None), on_wait=tell):
+        for event in self._pool.map(jobs, on_wait=tell):
             place = event.job.place
             if not isinstance(event, End):
                 verdicts[place] = event.value
